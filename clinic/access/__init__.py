@@ -1,0 +1,1 @@
+"""Who works here and what they may see and do, per site."""

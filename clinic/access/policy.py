@@ -1,0 +1,90 @@
+"""Roles, and the one table that says which role may do what.
+
+An :class:`Actor` is a person with roles per site. Endpoints, admin pages and services ask it; no
+other place decides who may do something.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from clinic.common.errors import Forbidden
+
+
+class Role(StrEnum):
+    """What a person does at a site."""
+
+    FRONT_DESK = "front_desk"
+    NURSE = "nurse"
+    PRESCRIBER = "prescriber"
+    MANAGER = "manager"
+    AUDITOR = "auditor"
+    SERVICE = "service"
+
+    @property
+    def label(self) -> str:
+        """The role as staff read it."""
+        return self.value.replace("_", " ").capitalize()
+
+
+_DESK, _NURSE, _PRESCRIBER = Role.FRONT_DESK, Role.NURSE, Role.PRESCRIBER
+_MANAGER, _AUDITOR = Role.MANAGER, Role.AUDITOR
+_STAFF = frozenset({_DESK, _NURSE, _PRESCRIBER, _MANAGER})
+_CLINICAL = frozenset({_NURSE, _PRESCRIBER})
+
+PERMISSIONS: Mapping[str, frozenset[Role]] = {
+    "setup.read": _STAFF | {_AUDITOR},
+    "setup.write": frozenset({_MANAGER}),
+    "patients.read": _STAFF,
+    "patients.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "patients.import": frozenset({_MANAGER}),
+    "background.read": _CLINICAL,
+    "appointments.read": _STAFF,
+    "appointments.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "infusion_day.write": _CLINICAL,
+    "prescriptions.read": _CLINICAL,
+    "prescriptions.write": frozenset({_PRESCRIBER}),
+    "check_ins.read": _CLINICAL,
+    "check_ins.write": _CLINICAL,
+    "follow_ups.read": _STAFF,
+    "follow_ups.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "messages.read": _STAFF,
+    "work_items.read": _STAFF,
+    "work_items.write": _STAFF,
+    "staff.write": frozenset({_MANAGER}),
+}
+"""Permission -> roles. API.md, "Roles", is the source; a meta-test renders it into docs/access.md."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: a user with roles per site, or the system itself (``user_id`` None)."""
+
+    user_id: int | None
+    roles: Mapping[int, frozenset[Role]] = field(default_factory=dict)
+    sees_every_site: bool = False
+
+    def sites(self, permission: str | None = None) -> list[int]:
+        """The sites at which this actor has the permission (or any role at all)."""
+        if permission is None:
+            return sorted(self.roles)
+        allowed = PERMISSIONS[permission]
+        return sorted(site for site, roles in self.roles.items() if roles & allowed)
+
+    def may(self, permission: str, site_id: int | None = None) -> bool:
+        """Whether the permission is held at this site, or, without one, at any site."""
+        allowed = PERMISSIONS[permission]
+        if self.sees_every_site:
+            return True
+        if site_id is not None:
+            return bool(self.roles.get(site_id, frozenset()) & allowed)
+        return any(roles & allowed for roles in self.roles.values())
+
+    def require(self, permission: str, site_id: int | None = None) -> None:
+        """Raise :class:`Forbidden` unless the permission is held."""
+        if not self.may(permission, site_id):
+            raise Forbidden("Your role at this site does not allow this. Ask a manager of the site.")
+
+
+SYSTEM = Actor(user_id=None, sees_every_site=True)
+"""Beat ticks and migrations: what the clinic does by itself."""

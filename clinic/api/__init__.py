@@ -1,0 +1,1 @@
+"""What every endpoint shares: problem documents, pages, idempotency keys, ETags, sign-in, schema."""

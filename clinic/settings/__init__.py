@@ -1,0 +1,1 @@
+"""Configuration: base is production and secure by default; demo and test loosen it, visibly."""

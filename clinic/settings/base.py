@@ -1,0 +1,239 @@
+"""Production settings: secure by default, everything secret or local from the environment."""
+
+import os
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import dj_database_url
+
+from clinic.settings import env
+from clinic.settings.logs import logging_config
+
+BASE_DIR = Path(__file__).resolve().parents[2]
+
+# Only demo and test may turn the clock or keep delivered messages where a page can show them.
+TURNABLE = os.environ.get("DJANGO_SETTINGS_MODULE") in {"clinic.settings.demo", "clinic.settings.test"}
+if not TURNABLE:
+    for forbidden in ("ONSET_DATA", "TWILIO_BASE_URL"):
+        if os.environ.get(forbidden):
+            env.refuse(f"{forbidden} is set, but production has no demo clock or mailbox. Unset it.")
+CLOCK = "clinic.common.clock.wall"
+
+SECRET_KEY = env.text("SECRET_KEY")
+if not TURNABLE and len(SECRET_KEY) < 32:
+    env.refuse("SECRET_KEY is shorter than 32 characters. Make one with `openssl rand -base64 48`.")
+DEBUG = False
+ALLOWED_HOSTS = env.names("ALLOWED_HOSTS")
+PUBLIC_URL = env.url("PUBLIC_URL", ("https", "http")).rstrip("/")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "clinic.access",
+    "clinic.api",
+    "patients",
+    "scheduling",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "clinic.api.requests.RequestIdMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "clinic.urls"
+WSGI_APPLICATION = "clinic.wsgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- data ------------------------------------------------------------------------------------
+DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres"))
+DATABASES: dict[str, dict[str, Any]] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
+DATABASES["default"]["CONN_MAX_AGE"] = None
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
+    "-c lock_timeout=3s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+)
+if env.flag("DATABASE_POOL", default=False):
+    # For threaded web workers: LIMITS measured a new connection per thread at six times the cost.
+    DATABASES["default"]["CONN_MAX_AGE"] = 0
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
+    DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 8, "timeout": 5}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+REDIS_URL = env.url("REDIS_URL", ("redis", "rediss", "unix"))
+CACHES: dict[str, dict[str, Any]] = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": "onset",
+        "OPTIONS": {"socket_connect_timeout": 0.3, "socket_timeout": 0.5},
+    }
+}
+
+# --- background work: a row is the work, a task only says "look now" ---------------------------
+CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_TASK_SOFT_TIME_LIMIT = 240
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "socket_connect_timeout": 0.5,
+    "socket_timeout": 5,
+    "socket_keepalive": True,
+    "queue_order_strategy": "priority",
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_ENABLE_UTC = True
+TICK_SECONDS = env.number("TICK_SECONDS", 10, low=1, high=60)
+DUE_WORK = ["patients.due.Outreach", "scheduling.due.CheckIns"]
+CELERY_BEAT_SCHEDULE = {
+    task: {"task": task, "schedule": float(TICK_SECONDS), "options": {"expires": TICK_SECONDS * 3}}
+    for task in ("patients.tasks.dispatch_messages", "scheduling.tasks.advance_check_ins")
+}
+
+# --- people ------------------------------------------------------------------------------------
+AUTH_USER_MODEL = "access.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+API_TOKEN_HOURS = env.number("API_TOKEN_HOURS", 12, low=1, high=24 * 30)
+SESSION_COOKIE_AGE = env.number("SESSION_IDLE_MINUTES", 15, low=5, high=720) * 60
+SESSION_SAVE_EVERY_REQUEST = True  # so that the age above counts from the last request: idle logoff
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+
+# --- transport ---------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 31_536_000
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "same-origin"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "onset_session"
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1_048_576
+FILE_UPLOAD_MAX_MEMORY_SIZE = 2_621_440
+
+# --- words and time ------------------------------------------------------------------------------
+LANGUAGE_CODE = "en-us"
+USE_TZ = True
+TIME_ZONE = "UTC"
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+# --- reaching patients ---------------------------------------------------------------------------
+EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+EMAIL_HOST = env.text("SMTP_HOST")
+EMAIL_PORT = env.number("SMTP_PORT", 587, low=1, high=65535)
+EMAIL_HOST_USER = env.text("SMTP_USER", "")
+EMAIL_HOST_PASSWORD = env.text("SMTP_PASSWORD", "")
+EMAIL_USE_TLS = env.flag("SMTP_STARTTLS", default=True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"appointments@{urlsplit(PUBLIC_URL).hostname}")
+SMS_GATEWAY = env.choice("SMS_GATEWAY", ("twilio", "off"), "off")
+TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID", "" if SMS_GATEWAY == "off" else None)
+TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN", "" if SMS_GATEWAY == "off" else None)
+TWILIO_FROM = env.text("TWILIO_FROM", "" if SMS_GATEWAY == "off" else None)
+TWILIO_BASE_URL = ""
+
+# --- API -----------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "clinic.api.auth.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["clinic.api.permissions.TablePermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["clinic.api.parsers.StrictJSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "clinic.api.pagination.CursorPages",
+    "DEFAULT_FILTER_BACKENDS": ["clinic.api.filters.DeclaredFilters"],
+    "DEFAULT_SCHEMA_CLASS": "clinic.api.schema.OnsetSchema",
+    "DEFAULT_THROTTLE_CLASSES": ["clinic.api.throttles.UserThrottle"],
+    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "3000/min")},
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic.api.negotiation.JsonUnlessRefused",
+    "EXCEPTION_HANDLER": "clinic.api.problems.handle",
+    "URL_FORMAT_OVERRIDE": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+API_LOGIN_FAILURES = 5
+"""Wrong passwords allowed for one user name within LOGIN_WINDOW_SECONDS before 429."""
+API_LOGIN_FAILURES_PER_ADDRESS = 50
+API_LOGIN_WINDOW_SECONDS = 300
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Onset API",
+    "VERSION": "1",
+    "DESCRIPTION": "Schedules infusions and the check-ins that follow a prescription. "
+    "Errors are RFC 9457 problem documents; docs/api.md lists their codes.",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
+    "SERVE_AUTHENTICATION": None,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {},
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
+}
+
+UNFOLD: dict[str, Any] = {
+    "SITE_TITLE": "Onset",
+    "SITE_HEADER": "Onset",
+    "SITE_SYMBOL": "ecg_heart",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+    # Command search over models stays off: it caches patient names in the browser.
+    "COMMAND": {"search_models": False, "show_history": False},
+}
+
+LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"))
+LOGGING_CONFIG = "logging.config.dictConfig"
+SILENCED_SYSTEM_CHECKS: list[str] = []

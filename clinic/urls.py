@@ -1,0 +1,20 @@
+"""Every address: the API, the admin, and the health checks."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from clinic.api import health
+
+handler400 = "clinic.api.errorpages.bad_request"
+handler403 = "clinic.api.errorpages.forbidden"
+handler404 = "clinic.api.errorpages.not_found"
+handler500 = "clinic.api.errorpages.server_error"
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("livez", health.livez, name="livez"),
+    path("readyz", health.readyz, name="readyz"),
+    path("api/v1/", include("clinic.api.urls")),
+    path("admin/", admin.site.urls),
+]

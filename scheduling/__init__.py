@@ -1,0 +1,1 @@
+"""Time: resources, visit types, availability, booking, prescriptions with their check-ins."""

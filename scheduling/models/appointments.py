@@ -1,0 +1,173 @@
+"""Appointments, the resources they occupy, and their history.
+
+No double booking is a database fact: an allocation is (resource, lane, time range), and exclusion
+constraints forbid overlap per resource and lane and per patient. Lane 0 is exclusive (hands-on)
+use; lanes 1 to capacity are shared use, so a nurse's ratio holds whoever writes. A trigger
+keeps lanes within the resource's capacity, and lets the exclusive use of a chair, pump or room
+cover all its lanes (a person's hands-on lane runs beside the monitoring lanes).
+"""
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, IntegerRangeField
+from django.db import models
+from django.db.models import Case, Deferrable, F, Func, Q, Value, When
+
+from clinic.access.policy import Actor
+from clinic.common.versions import Versioned
+
+_LAST_LANE = 32767
+
+
+def _same(column: str) -> Func:
+    """One id as a range, so that equality needs no btree_gist extension."""
+    return Func(F(column), F(column), Value("[]"), function="int8range", output_field=BigIntegerRangeField())
+
+
+def _lanes() -> Func:
+    """The allocation's lane, or every lane when nobody else may be served beside it."""
+    last = Case(
+        When(alone=True, then=Value(_LAST_LANE)), default=F("lane"), output_field=models.IntegerField()
+    )
+    return Func(F("lane"), last, Value("[]"), function="int4range", output_field=IntegerRangeField())
+
+
+def _during() -> Func:
+    return Func(F("start_at"), F("end_at"), function="tstzrange", output_field=DateTimeRangeField())
+
+
+class AppointmentQuerySet(models.QuerySet["Appointment"]):
+    """Reusable filters on appointments."""
+
+    def visible_to(self, actor: Actor) -> "AppointmentQuerySet":
+        """Appointments at the sites whose schedule this actor reads."""
+        return self if actor.sees_every_site else self.filter(site_id__in=actor.sites("appointments.read"))
+
+
+class Appointment(Versioned):
+    """One visit of one patient. ``plan_version`` counts its moves; messages belong to one of them."""
+
+    class Status(models.TextChoices):
+        BOOKED = "booked"
+        CONFIRMED = "confirmed"
+        ARRIVED = "arrived"
+        IN_PROGRESS = "in_progress", "In progress"
+        COMPLETED = "completed"
+        CANCELLED = "cancelled"
+        NO_SHOW = "no_show", "No-show"
+
+    FREES_RESOURCES = (Status.CANCELLED, Status.NO_SHOW)
+
+    patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="appointments")
+    visit_type = models.ForeignKey("scheduling.VisitType", on_delete=models.PROTECT)
+    site = models.ForeignKey("access.Site", on_delete=models.PROTECT, related_name="appointments")
+    start_at = models.DateTimeField("start")
+    end_at = models.DateTimeField("end")
+    status = models.CharField(max_length=12, choices=Status.choices, default=Status.BOOKED)
+    plan_version = models.PositiveIntegerField(default=1, editable=False)
+    reason = models.CharField(max_length=200, blank=True)
+    created_at = models.DateTimeField(editable=False)
+
+    objects = AppointmentQuerySet.as_manager()
+
+    class Meta:
+        ordering = ("start_at", "id")
+        constraints = (
+            models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="appointment_order"),
+            models.CheckConstraint(
+                condition=Q(
+                    status__in=[
+                        "booked",
+                        "confirmed",
+                        "arrived",
+                        "in_progress",
+                        "completed",
+                        "cancelled",
+                        "no_show",
+                    ]
+                ),
+                name="appointment_status",
+            ),
+            ExclusionConstraint(
+                name="appointment_patient_free",
+                expressions=[
+                    (_same("patient"), "&&"),
+                    (_during(), "&&"),
+                ],
+                condition=~Q(status__in=["cancelled", "no_show"]),
+            ),
+        )
+        indexes = (
+            models.Index(fields=("site", "start_at", "id"), name="appointment_by_site"),
+            models.Index(fields=("patient", "start_at"), name="appointment_by_patient"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.visit_type} {self.start_at:%Y-%m-%d %H:%M} UTC"
+
+
+class Allocation(models.Model):
+    """A stretch of one lane of one resource, held for an appointment until released."""
+
+    class Use(models.TextChoices):
+        EXCLUSIVE = "exclusive"
+        SHARED = "shared"
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="allocations")
+    resource = models.ForeignKey("scheduling.Resource", on_delete=models.PROTECT, related_name="allocations")
+    use = models.CharField(max_length=9, choices=Use.choices)
+    lane = models.PositiveSmallIntegerField()
+    alone = models.BooleanField(default=False, editable=False, help_text="Set by a trigger.")
+    start_at = models.DateTimeField("start")
+    end_at = models.DateTimeField("end")
+    released_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("start_at", "resource", "lane")
+        constraints = (
+            models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="allocation_order"),
+            models.CheckConstraint(
+                condition=Q(use="exclusive", lane=0) | Q(use="shared", lane__gte=1),
+                name="allocation_lane_of_use",
+            ),
+            ExclusionConstraint(
+                name="allocation_lane_free",
+                expressions=[
+                    (_same("resource"), "&&"),
+                    (_lanes(), "&&"),
+                    (_during(), "&&"),
+                ],
+                condition=Q(released_at__isnull=True),
+                deferrable=Deferrable.IMMEDIATE,
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("resource", "end_at"),
+                name="allocation_by_resource",
+                condition=Q(released_at__isnull=True),
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.resource} ({self.use})"
+
+
+class AppointmentEvent(models.Model):
+    """One thing that happened to an appointment. Append-only."""
+
+    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="events")
+    verb = models.CharField(max_length=16)
+    from_status = models.CharField(max_length=12, blank=True)
+    to_status = models.CharField(max_length=12)
+    at = models.DateTimeField()
+    by = models.ForeignKey("access.User", on_delete=models.PROTECT, null=True, blank=True)
+    reason = models.CharField(max_length=200, blank=True)
+    note = models.CharField(max_length=500, blank=True)
+    moved_from = models.DateTimeField(null=True, blank=True)
+    moved_to = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("at", "id")
+
+    def __str__(self) -> str:
+        return self.verb
