@@ -39,6 +39,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "patients.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
     "patients.import": frozenset({_MANAGER}),
     "background.read": _CLINICAL,
+    "background.write": _CLINICAL,
     "appointments.read": _STAFF,
     "appointments.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
     "infusion_day.write": _CLINICAL,

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.core.exceptions import ValidationError as NotAValue
 from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
@@ -39,7 +40,7 @@ class CursorPages(CursorPagination):
         """One page. Raises ValidationError (400) for a cursor we did not make."""
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, ValueError) as error:
+        except (NotFound, NotAValue, ValueError) as error:
             raise ValidationError(
                 {"cursor": "Use a cursor from a next or previous link."}, code="invalid_cursor"
             ) from error

@@ -66,9 +66,14 @@ def problem(
         "instance": request.path,
         "code": code,
         "request_id": request_id_of(request),
-        "errors": [vars(error) for error in errors],
+        "errors": [{name: _writable(text) for name, text in vars(error).items()} for error in errors],
         **(extra or {}),
     }
+
+
+def _writable(text: str) -> str:
+    """The text without halves of characters, which a message may repeat from the input and UTF-8 has not."""
+    return text.encode(errors="replace").decode()
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:

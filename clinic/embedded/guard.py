@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -30,6 +32,8 @@ def guarded(main: Callable[[], int]) -> int:
     if supervisor == 0:
         die_with_parent(signal.SIGTERM, parent=guard)
         os._exit(_code_of(main))
+    if signal.SIGHUP in wanted:
+        _watch_terminal()
     code = _wait_for(supervisor, wanted)
     if code >= 0:
         kill_descendants()
@@ -64,6 +68,22 @@ def _code_of(main: Callable[[], int]) -> int:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError):
                 stream.flush()
+
+
+def _watch_terminal() -> None:
+    """Make the closing of our terminal a SIGHUP to ourselves: the kernel sends one to the session's
+    leader only, and `make`, when it is the leader, keeps it to itself."""
+    terminal = next((fd for fd in (0, 1, 2) if os.isatty(fd)), None)
+    if terminal is None:
+        return
+    closing = select.poll()
+    closing.register(terminal, 0)  # a hang-up is reported always
+
+    def watch() -> None:
+        closing.poll()
+        os.kill(os.getpid(), signal.SIGHUP)
+
+    threading.Thread(target=watch, name="terminal", daemon=True).start()
 
 
 def _follow_make() -> None:

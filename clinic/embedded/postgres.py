@@ -17,7 +17,7 @@ from clinic.embedded import binaries, privileges
 from clinic.embedded.children import Child
 from clinic.embedded.errors import EmbeddedError
 from clinic.embedded.privileges import Privileges
-from clinic.embedded.processes import processes_in, send, wait_until
+from clinic.embedded.processes import end_processes_in
 
 ROLE = "onset"
 PORT = 5432
@@ -115,18 +115,7 @@ class Postgres:
         may meanwhile be somebody else's. Our caller holds the lock on the data directory. Raises
         EmbeddedError."""
 
-        def gone() -> bool:
-            return not processes_in(self.cluster, command="postgres")
-
-        if not wait_until(gone, seconds=1.0):
-            for signum in (signal.SIGQUIT, signal.SIGKILL):
-                send(signum, processes_in(self.cluster, command="postgres"))
-                if wait_until(gone, seconds=3.0):
-                    break
-            else:
-                raise EmbeddedError(
-                    f"An earlier PostgreSQL still uses {self.cluster}: end its processes first."
-                )
+        end_processes_in(self.cluster, command="postgres")
         for stale in (self.cluster / "postmaster.pid", self.sockets / f"{_SOCKET_NAME}.lock"):
             stale.unlink(missing_ok=True)
 
@@ -169,8 +158,8 @@ def locate(data: Path, *, env: Mapping[str, str], fast: bool = False) -> Postgre
     for other in {data, privileges.outside_place(data)} - {place}:
         if (other / "postgres" / "PG_VERSION").exists():
             raise EmbeddedError(
-                f"The data of this demo is in {other / 'postgres'}, which PostgreSQL run as {rights.mode} cannot use: "
-                "start it as the user who made it, or start over with RESET=1."
+                f"The data of this demo is in {other / 'postgres'}, which PostgreSQL run as {rights.mode} "
+                "cannot use: start it as the user who made it, or start over with RESET=1."
             )
     clean = {name: value for name, value in env.items() if not name.startswith("PG")}
     return Postgres(

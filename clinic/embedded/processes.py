@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from clinic.embedded.errors import EmbeddedError
+
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LIBC = ctypes.CDLL(None, use_errno=True)
@@ -92,6 +94,22 @@ def processes_in(directory: Path, *, command: str) -> list[Process]:
                 if Path(f"/proc/{process.pid}/cwd").readlink() == wanted:
                     found.append(process)
     return found
+
+
+def end_processes_in(directory: Path, *, command: str, patience: float = 1.0) -> None:
+    """End leftover servers on this directory: those that do not go by themselves within `patience`
+    seconds get SIGQUIT, then SIGKILL. Raises EmbeddedError when one survives."""
+
+    def gone() -> bool:
+        return not processes_in(directory, command=command)
+
+    if wait_until(gone, seconds=patience):
+        return
+    for signum in (signal.SIGQUIT, signal.SIGKILL):
+        send(signum, processes_in(directory, command=command))
+        if wait_until(gone, seconds=3.0):
+            return
+    raise EmbeddedError(f"An earlier {command} still uses {directory}: end its processes first.")
 
 
 def send(signum: signal.Signals, targets: list[Process]) -> None:

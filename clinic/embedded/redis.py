@@ -3,7 +3,6 @@ random password: the one URL form that Celery's broker, Django's cache and redis
 
 from __future__ import annotations
 
-import random
 import secrets
 import signal
 import socket
@@ -13,28 +12,10 @@ from pathlib import Path
 
 from clinic.embedded import binaries
 from clinic.embedded.children import Child
-from clinic.embedded.errors import EmbeddedError
-from clinic.embedded.processes import processes_in, send, wait_until
+from clinic.embedded.ports import LOOPBACK, free_port
+from clinic.embedded.processes import end_processes_in
 
-# Below the range the kernel takes ports for outgoing connections from, so that nobody takes ours during a restart.
-_PORTS = range(20_000, 32_768)
-_ATTEMPTS = 200
 _PROBE_SECONDS = 1.0
-
-
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on. Raises EmbeddedError when none was found."""
-    for port in random.SystemRandom().sample(_PORTS, _ATTEMPTS):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
-    raise EmbeddedError(
-        f"No free TCP port was found between {_PORTS.start} and {_PORTS.stop} on 127.0.0.1: "
-        "end something that listens there and try again."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +32,7 @@ class Redis:
     @property
     def url(self) -> str:
         """The REDIS_URL of database 0."""
-        return f"redis://:{self.password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self.password}@{LOOPBACK}:{self.port}/0"
 
     def child(self, *, stage: int = 1) -> Child:
         """The server itself."""
@@ -69,7 +50,7 @@ class Redis:
     def is_ready(self) -> bool:
         """Whether it answers PING (with its data loaded)."""
         try:
-            with socket.create_connection(("127.0.0.1", self.port), timeout=_PROBE_SECONDS) as connection:
+            with socket.create_connection((LOOPBACK, self.port), timeout=_PROBE_SECONDS) as connection:
                 connection.sendall(f"AUTH {self.password}\r\nPING\r\n".encode())
                 answer = b""
                 while answer.count(b"\r\n") < 2:  # noqa: PLR2004 - one line for each of the two commands
@@ -84,17 +65,12 @@ class Redis:
     def clear_leftovers(self) -> None:
         """End an earlier Redis that still writes to this directory. Raises EmbeddedError."""
 
-        def gone() -> bool:
-            return not processes_in(self.directory, command="redis-server")
-
-        send(signal.SIGKILL, processes_in(self.directory, command="redis-server"))
-        if not wait_until(gone, seconds=3.0):
-            raise EmbeddedError(f"An earlier Redis still uses {self.directory}: end it first.")
+        end_processes_in(self.directory, command="redis-server")
 
     def _write_configuration(self) -> Path:
         """The password goes into a file, because everyone on the machine can read command lines."""
         lines = [
-            "bind 127.0.0.1",
+            f"bind {LOOPBACK}",
             f"port {self.port}",
             f"requirepass {self.password}",
             f'dir "{_escaped(self.directory)}"',

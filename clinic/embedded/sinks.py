@@ -20,6 +20,8 @@ from clinic.embedded.errors import EmbeddedError
 from clinic.embedded.sms_sink import Account, SmsServer
 from clinic.embedded.smtp_sink import Handler
 
+_HIGHEST_PORT = 65_535
+
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Reads ONSET_DATA, SMTP_PORT, SMS_PORT, TWILIO_ACCOUNT_SID,
@@ -39,7 +41,7 @@ async def _serve() -> None:
     loop = asyncio.get_running_loop()
     smtp_port, sms_port = _port("SMTP_PORT"), _port("SMS_PORT")
     account = Account(sid=_setting("TWILIO_ACCOUNT_SID"), token=_setting("TWILIO_AUTH_TOKEN"))
-    limit = int(os.environ.get("SMS_PER_SECOND") or 0)
+    limit = _limit()
     port = smtp_port
     try:
         smtp = await loop.create_server(
@@ -74,8 +76,15 @@ def _setting(name: str) -> str:
 
 def _port(name: str) -> int:
     value = _setting(name)
-    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= 65_535:  # noqa: PLR2004
-        raise EmbeddedError(f"{name} is {value!r}, but must be a port from 1 to 65535.")
+    if not value.isascii() or not value.isdigit() or not 1 <= int(value) <= _HIGHEST_PORT:
+        raise EmbeddedError(f"{name} is {value!r}, but must be a port from 1 to {_HIGHEST_PORT}.")
+    return int(value)
+
+
+def _limit() -> int:
+    value = os.environ.get("SMS_PER_SECOND") or "0"
+    if not value.isascii() or not value.isdigit():
+        raise EmbeddedError(f"SMS_PER_SECOND is {value!r}, but must be a whole number (0: no limit).")
     return int(value)
 
 

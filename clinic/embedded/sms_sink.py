@@ -9,6 +9,7 @@ import hmac
 import json
 import re
 import secrets
+import sys
 import threading
 import time
 from collections import deque
@@ -81,6 +82,12 @@ class SmsServer(ThreadingHTTPServer):
         """Bind without HTTPServer's look-up of our own name, which may ask a name server."""
         TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", self.server_address[1]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A caller who hangs up is nothing to report; anything else is, without what was sent."""
+        error = sys.exc_info()[0]
+        if error is not None and not issubclass(error, OSError):
+            print(f"onset: the SMS sink met {error.__name__}.", file=sys.stderr, flush=True)
 
     def accept(self, form: Mapping[str, str]) -> dict[str, object]:
         """Deliver one message and return Twilio's answer. Raises Refused, or OSError when it cannot

@@ -1,11 +1,13 @@
 """Production settings: secure by default, everything secret or local from the environment."""
 
 import os
+import ssl
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+from django.http.request import validate_host
 
 from clinic.settings import env
 from clinic.settings.logs import logging_config
@@ -21,11 +23,15 @@ if not TURNABLE:
 CLOCK = "clinic.common.clock.wall"
 
 SECRET_KEY = env.text("SECRET_KEY")
-if not TURNABLE and len(SECRET_KEY) < 32:
-    env.refuse("SECRET_KEY is shorter than 32 characters. Make one with `openssl rand -base64 48`.")
+if not TURNABLE and len(SECRET_KEY) < 50:  # noqa: PLR2004 - what `check --deploy` asks for
+    env.refuse("SECRET_KEY is shorter than 50 characters. Make one with `openssl rand -base64 48`.")
 DEBUG = False
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS")
-PUBLIC_URL = env.url("PUBLIC_URL", ("https", "http")).rstrip("/")
+if not TURNABLE and "*" in ALLOWED_HOSTS:
+    env.refuse("ALLOWED_HOSTS is *, which lets anyone choose the host in our links. Name the hosts.")
+PUBLIC_URL = env.site("PUBLIC_URL", ("https", "http"))
+if not validate_host(urlsplit(PUBLIC_URL).hostname or "", ALLOWED_HOSTS):
+    env.refuse("ALLOWED_HOSTS does not hold the host of PUBLIC_URL, so no link of ours would work. Add it.")
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
@@ -76,7 +82,12 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- data ------------------------------------------------------------------------------------
 DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres"))
-DATABASES: dict[str, dict[str, Any]] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
+try:
+    DATABASES: dict[str, dict[str, Any]] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
+except ValueError:  # its message would repeat the URL, and with it the password
+    env.refuse("DATABASE_URL cannot be read. Percent-encode special characters in the password.")
+if not DATABASES["default"]["NAME"]:
+    env.refuse("DATABASE_URL names no database. It must end in one: postgresql://user@host:5432/onset.")
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
@@ -101,6 +112,9 @@ CACHES: dict[str, dict[str, Any]] = {
 
 # --- background work: a row is the work, a task only says "look now" ---------------------------
 CELERY_BROKER_URL = REDIS_URL.replace("unix://", "redis+socket://", 1)
+if REDIS_URL.startswith("rediss://"):
+    # Left alone, Celery would accept any certificate; Django's cache already asks for a valid one.
+    CELERY_BROKER_USE_SSL = {"ssl_cert_reqs": ssl.CERT_REQUIRED}
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_REJECT_ON_WORKER_LOST = True
@@ -177,7 +191,7 @@ EMAIL_HOST_USER = env.text("SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env.text("SMTP_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("SMTP_STARTTLS", default=True)
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", f"appointments@{urlsplit(PUBLIC_URL).hostname}")
+DEFAULT_FROM_EMAIL = env.address("MAIL_FROM", f"appointments@{urlsplit(PUBLIC_URL).hostname}")
 SMS_GATEWAY = env.choice("SMS_GATEWAY", ("twilio", "off"), "off")
 TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID", "" if SMS_GATEWAY == "off" else None)
 TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN", "" if SMS_GATEWAY == "off" else None)
@@ -197,7 +211,7 @@ REST_FRAMEWORK = {
     "DEFAULT_FILTER_BACKENDS": ["clinic.api.filters.DeclaredFilters"],
     "DEFAULT_SCHEMA_CLASS": "clinic.api.schema.OnsetSchema",
     "DEFAULT_THROTTLE_CLASSES": ["clinic.api.throttles.UserThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "3000/min")},
+    "DEFAULT_THROTTLE_RATES": {"user": env.rate("API_RATE", "3000/min")},
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "clinic.api.negotiation.JsonUnlessRefused",
     "EXCEPTION_HANDLER": "clinic.api.problems.handle",
     "URL_FORMAT_OVERRIDE": None,

@@ -18,6 +18,7 @@ STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+MAILBOX_PATIENTS = "patients.selectors.messages.patients_by_provider_id"
 WHITENOISE_USE_FINDERS = True
 TICK_SECONDS = env.number("TICK_SECONDS", 2, low=1, high=60)
 CELERY_BEAT_SCHEDULE = {
@@ -25,5 +26,5 @@ CELERY_BEAT_SCHEDULE = {
 }
 REST_FRAMEWORK = {
     **REST_FRAMEWORK,
-    "DEFAULT_THROTTLE_RATES": {"user": env.text("API_RATE", "60000/min")},
+    "DEFAULT_THROTTLE_RATES": {"user": env.rate("API_RATE", "60000/min")},
 }

@@ -1,11 +1,17 @@
 """Reads the environment and refuses to start, with one sentence, when it is missing or wrong."""
 
 import os
+import re
+from email.utils import parseaddr
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False, "": False}
+_FLAGS = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+_NUMBER = re.compile(r"[0-9]{1,10}")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,19}", re.IGNORECASE)
+_RATE = re.compile(r"[1-9][0-9]{0,8}/(s|sec|second|m|min|minute|h|hour|d|day)")
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+")
 
 
 def refuse(sentence: str) -> NoReturn:
@@ -21,9 +27,11 @@ def text(name: str, default: str | None = None) -> str:
     file_name = os.environ.get(f"{name}_FILE")
     if file_name:
         try:
-            return Path(file_name).read_text().strip()
+            return Path(file_name).read_text(encoding="utf-8").strip()
         except OSError as error:
             refuse(f"{name}_FILE names {file_name}, which cannot be read ({error.strerror}).")
+        except UnicodeDecodeError:
+            refuse(f"{name}_FILE names {file_name}, which is not text in UTF-8.")
     if default is None:
         refuse(f"{name} is missing. Set it in the environment (docs/configuration.md explains it).")
     return default
@@ -32,41 +40,72 @@ def text(name: str, default: str | None = None) -> str:
 def number(name: str, default: int, *, low: int = 0, high: int = 2**31 - 1) -> int:
     """A whole number within bounds."""
     value = os.environ.get(name, "") or str(default)
-    if not value.isascii() or not value.isdigit() or not low <= int(value) <= high:
-        refuse(f"{name} is {value!r}, but must be a whole number from {low} to {high}.")
+    if not _NUMBER.fullmatch(value) or not low <= int(value) <= high:
+        refuse(f"{name} is {value[:20]!r}, but must be a whole number from {low} to {high}.")
     return int(value)
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """A yes or no."""
-    value = os.environ.get(name, "1" if default else "0").lower()
+    """A yes or no. Empty means the default, so that a variable passed on empty loosens nothing."""
+    value = (os.environ.get(name) or ("1" if default else "0")).lower()
     if value not in _FLAGS:
-        refuse(f"{name} is {value!r}, but must be 1 or 0.")
+        refuse(f"{name} is {value[:20]!r}, but must be 1 or 0.")
     return _FLAGS[value]
 
 
 def names(name: str, default: str | None = None) -> list[str]:
-    """A list separated by commas."""
-    return [part.strip() for part in text(name, default).split(",") if part.strip()]
+    """A list separated by commas, with at least one entry unless the default is empty."""
+    found = [part.strip() for part in text(name, default).split(",") if part.strip()]
+    if not found and default is None:
+        refuse(f"{name} holds no name. Separate names by commas.")
+    return found
 
 
 def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
     """One of a few words."""
     value = text(name, default)
     if value not in allowed:
-        refuse(f"{name} is {value!r}, but must be one of: {', '.join(allowed)}.")
+        refuse(f"{name} is {value[:20]!r}, but must be one of: {', '.join(allowed)}.")
+    return value
+
+
+def rate(name: str, default: str) -> str:
+    """So many in so long, such as ``3000/min``."""
+    value = text(name, default)
+    if not _RATE.fullmatch(value):
+        refuse(f"{name} is {value[:20]!r}, but must look like 3000/min (also /second, /hour, /day).")
+    return value
+
+
+def address(name: str, default: str) -> str:
+    """A sender: an e-mail address, alone or as ``Name <address>``."""
+    value = text(name, default)
+    if not value.isprintable() or not _ADDRESS.fullmatch(parseaddr(value)[1]):
+        refuse(f"{name} is no e-mail address. Write it as appointments@example.org or Name <address>.")
     return value
 
 
 def url(name: str, schemes: tuple[str, ...], default: str | None = None) -> str:
-    """A URL of one of these schemes."""
+    """A URL of one of these schemes. What is refused is not repeated: it may hold a password."""
     value = text(name, default)
-    scheme = value.partition("://")[0]
-    if scheme not in schemes or "://" not in value:
-        shown = "://, ".join(schemes)
-        refuse(f"{name} must start with {shown}:// but starts with {scheme[:20]!r}.")
+    scheme, separator, _rest = value.partition("://")
+    if scheme not in schemes or not separator:
+        found = f"starts with {scheme}://" if separator and _SCHEME.fullmatch(scheme) else "does not"
+        refuse(f"{name} must start with {'://, '.join(schemes)}:// but {found}.")
     try:
         urlsplit(value).port  # noqa: B018 - reading it is the check
     except ValueError:
-        refuse(f"{name} has a port that is not a number from 0 to 65535.")
+        refuse(
+            f"{name} cannot be read: the port must be a number from 0 to 65535, and special characters "
+            "in a password must be percent-encoded."
+        )
+    return value
+
+
+def site(name: str, schemes: tuple[str, ...]) -> str:
+    """The address under which people find us: scheme and host, without a path."""
+    value = url(name, schemes).rstrip("/")
+    parts = urlsplit(value)
+    if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username:
+        refuse(f"{name} must be a scheme and a host only, such as https://onset.example.org.")
     return value

@@ -49,10 +49,13 @@ class Message(models.Model):
     channel = models.CharField(max_length=8, choices=Channel.choices)
     plan_version = models.PositiveIntegerField(default=1)
     context = models.JSONField(default=dict, help_text="What its template may show; never clinical.")
-    due_at = models.DateTimeField()
+    planned_at = models.DateTimeField(help_text="What the plan asked for, before quiet hours and retries.")
+    due_at = models.DateTimeField(help_text="When a worker next looks at it.")
     not_after = models.DateTimeField(help_text="Later than this it helps nobody and is not sent.")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.QUEUED)
-    reason = models.CharField(max_length=64, blank=True)
+    reason = models.CharField(
+        max_length=64, blank=True, help_text="On a message being sent: it was taken back meanwhile, and why."
+    )
     attempts_made = models.PositiveSmallIntegerField(default=0)
     claim = models.UUIDField(null=True, blank=True, editable=False)
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -94,10 +97,14 @@ class Attempt(models.Model):
         TEMPORARY = "temporary", "temporary failure"
         PERMANENT = "permanent", "permanent failure"
         UNKNOWN = "unknown", "outcome unknown"
+        NOT_SENT = "not_sent", "never handed over"
 
     message = models.ForeignKey(Message, on_delete=models.CASCADE, related_name="attempts")
     number = models.PositiveSmallIntegerField()
     started_at = models.DateTimeField()
+    handed_over_at = models.DateTimeField(
+        null=True, blank=True, help_text="Committed just before the gateway is called."
+    )
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.STARTED)
     provider_id = models.CharField(max_length=255, blank=True)

@@ -1,6 +1,9 @@
 """What messages say and when people may be reached: versioned rows that a clinic edits."""
 
+from datetime import time
+
 from django.db import models
+from django.db.models import F, Q
 
 
 class MessageTemplate(models.Model):
@@ -33,6 +36,10 @@ class ContactPolicy(models.Model):
     site = models.OneToOneField("access.Site", on_delete=models.CASCADE, null=True, blank=True)
     quiet_from = models.TimeField(help_text="In the patient's own zone.")
     quiet_until = models.TimeField()
+    pull_to = models.TimeField(
+        default=time(18),
+        help_text="When a message that would fall into the quiet hours goes out before them.",
+    )
     source = models.CharField(max_length=120)
     mark = models.CharField(max_length=1)
 
@@ -41,6 +48,19 @@ class ContactPolicy(models.Model):
         constraints = (
             models.UniqueConstraint(
                 models.Value(1), condition=models.Q(site__isnull=True), name="contact_policy_one_default"
+            ),
+            models.CheckConstraint(
+                condition=Q(quiet_from=F("quiet_until"))
+                | Q(
+                    quiet_from__gt=F("quiet_until"),
+                    pull_to__gte=F("quiet_until"),
+                    pull_to__lt=F("quiet_from"),
+                )
+                | Q(
+                    Q(pull_to__lt=F("quiet_from")) | Q(pull_to__gte=F("quiet_until")),
+                    quiet_from__lt=F("quiet_until"),
+                ),
+                name="contact_policy_pull_to_is_not_quiet",
             ),
         )
 

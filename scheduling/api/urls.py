@@ -1,1 +1,19 @@
-urlpatterns = []
+"""/api/v1/: what is scheduled, and what it is scheduled on."""
+
+from clinic.api.routers import OnsetRouter
+from scheduling.api.appointments import AppointmentViewSet
+from scheduling.api.availability import AvailabilityViewSet
+from scheduling.api.calendars import ClosureViewSet, WorkingHoursViewSet
+from scheduling.api.follow_ups import FollowUpViewSet
+from scheduling.api.resources import ResourceViewSet
+from scheduling.api.visit_types import VisitTypeViewSet
+
+router = OnsetRouter()
+router.register("appointments", AppointmentViewSet, basename="appointment")
+router.register("availability", AvailabilityViewSet, basename="availability")
+router.register("closures", ClosureViewSet, basename="closure")
+router.register("follow-ups", FollowUpViewSet, basename="follow-up")
+router.register("resources", ResourceViewSet, basename="resource")
+router.register("visit-types", VisitTypeViewSet, basename="visit-type")
+router.register("working-hours", WorkingHoursViewSet, basename="working-hours")
+urlpatterns = router.urls

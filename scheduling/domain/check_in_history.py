@@ -62,8 +62,8 @@ class DoseEvent:
 class Order:
     """One decision: the dose it begins with and the planned steps that still stand.
 
-    ``target_withdrawn_on``: the day a later order took effect that withdrew this order's target dose;
-    the efficacy rows then count from the step before it.
+    ``target_withdrawn_on``: the earliest day on which a later order took effect that withdrew this
+    order's target dose; the efficacy rows then count from the new dose before it.
     """
 
     head: DoseEvent
@@ -88,9 +88,9 @@ class Order:
     def overtaken_on(self, day: date) -> Self:
         """This order without the steps planned for ``day`` or later."""
         kept = replace(self, steps=tuple(step for step in self.steps if step.effective_on < day))
-        if kept.target == self.target:
-            return kept
-        return replace(kept, target_withdrawn_on=day)
+        if self.target_withdrawn_on is not None:
+            return replace(kept, target_withdrawn_on=min(self.target_withdrawn_on, day))
+        return kept if kept.target == self.target else replace(kept, target_withdrawn_on=day)
 
 
 def standing_orders(*, events: Iterable[DoseEvent]) -> Sequence[Order]:

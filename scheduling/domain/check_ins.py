@@ -208,14 +208,14 @@ class _Removal:
 
 def _removals(order: Order) -> Iterator[_Removal]:
     """What the order takes away from the rows of earlier anchors."""
-    head, target = order.head, order.target
+    head = order.head
     day = head.effective_on
+    families = frozenset(Follows)
     if head.kind is DoseKind.DECREASE:
-        yield _Removal(frozenset({Follows.REDUCTION}), day, head.sequence)
-        if target is not None:
-            yield _Removal(frozenset({Follows.TARGET_DOSE}), day, target.sequence)
-    else:
-        yield _Removal(frozenset(Follows), day, head.sequence)
+        families = frozenset({Follows.REDUCTION})
+        if order.target is not None:
+            families |= {Follows.TARGET_DOSE}
+    yield _Removal(families, day, head.sequence)
     for step in order.steps:
         if step.kind is DoseKind.STOP:
             yield _Removal(ONSET, step.effective_on, step.sequence)

@@ -135,7 +135,7 @@ class Axis:
         check_grid(minutes)
         bits = 0
         for index, (first, end) in enumerate(pairwise(self.cuts)):
-            if self._is_plain(index):
+            if end - first == TICKS_IN_A_DAY:  # the clocks do not change, so the pattern is known
                 bits |= _plain_day_grid(minutes) << first
             else:
                 for tick in range(first, end):
@@ -145,13 +145,6 @@ class Axis:
 
     def _clip(self, tick: int) -> int:
         return min(max(tick, 0), self.length)
-
-    def _is_plain(self, index: int) -> bool:
-        """Whether the day runs from 00:00 for 24 hours without the clocks changing."""
-        if self.cuts[index + 1] - self.cuts[index] != TICKS_IN_A_DAY:
-            return False
-        start = self.instant(self.cuts[index]).astimezone(self.zone)
-        return start.hour == start.minute == start.second == 0
 
 
 def check_grid(minutes: int) -> None:

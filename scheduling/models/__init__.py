@@ -1,6 +1,6 @@
 from scheduling.models.appointments import Allocation, Appointment, AppointmentEvent
 from scheduling.models.calendars import Closure, WorkingHours
-from scheduling.models.check_ins import CheckIn, CheckInRule
+from scheduling.models.check_ins import CheckIn, CheckInPolicy, CheckInRule
 from scheduling.models.follow_ups import FollowUp
 from scheduling.models.prescriptions import DoseEvent, Prescription
 from scheduling.models.reminders import ReminderRule
@@ -12,6 +12,7 @@ __all__ = [
     "Appointment",
     "AppointmentEvent",
     "CheckIn",
+    "CheckInPolicy",
     "CheckInRule",
     "Closure",
     "DoseEvent",

@@ -66,6 +66,7 @@ class Appointment(Versioned):
     plan_version = models.PositiveIntegerField(default=1, editable=False)
     reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(editable=False)
+    scheduled_at = models.DateTimeField(editable=False, help_text="When the present start was chosen.")
 
     objects = AppointmentQuerySet.as_manager()
 

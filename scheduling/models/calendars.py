@@ -1,18 +1,21 @@
 """When resources work: weekly hours and dated closures, for a resource or a whole site."""
 
+from typing import TypeVar
+
 from django.db import models
 from django.db.models import Q
 
 from clinic.access.policy import Actor
 from clinic.common.versions import Versioned
 
+_Row = TypeVar("_Row", bound=models.Model)
 _ONE_OWNER = Q(site__isnull=False, resource__isnull=True) | Q(site__isnull=True, resource__isnull=False)
 
 
-class CalendarQuerySet(models.QuerySet[models.Model]):
+class CalendarQuerySet(models.QuerySet[_Row]):
     """Reusable filters on hours and closures."""
 
-    def visible_to(self, actor: Actor) -> "CalendarQuerySet":
+    def visible_to(self, actor: Actor) -> "CalendarQuerySet[_Row]":
         """Rows of the actor's sites and of the resources there."""
         if actor.sees_every_site:
             return self

@@ -17,7 +17,7 @@ class FollowUpQuerySet(models.QuerySet["FollowUp"]):
 
 
 class FollowUp(Versioned):
-    """One thing owed by a day, in the patient's calendar."""
+    """One thing owed by a day on the calendar of the patient's site."""
 
     class Kind(models.TextChoices):
         VISIT = "visit"

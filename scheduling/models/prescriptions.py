@@ -38,14 +38,30 @@ class Prescription(Versioned):
     first_dose_on = models.DateField()
     indication = models.CharField(max_length=80, blank=True)
     status = models.CharField(max_length=8, choices=Status.choices, default=Status.ACTIVE)
+    switched_from = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="switched_to"
+    )
     prescribed_by = models.ForeignKey("access.User", on_delete=models.PROTECT, null=True)
+    next_change_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="When an ordered change of dose takes effect."
+    )
     created_at = models.DateTimeField(editable=False)
 
     objects = ClinicalQuerySet.as_manager()
 
     class Meta:
         ordering = ("-first_dose_on", "-id")
-        constraints = (models.CheckConstraint(condition=Q(dose_mg__gt=0), name="prescription_dose"),)
+        constraints = (
+            models.CheckConstraint(condition=Q(dose_mg__gt=0), name="prescription_dose"),
+            models.CheckConstraint(condition=Q(status__in=["active", "stopped"]), name="prescription_status"),
+        )
+        indexes = (
+            models.Index(
+                fields=("next_change_at",),
+                name="prescription_next_change",
+                condition=Q(next_change_at__isnull=False),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.medication} {self.dose_mg.normalize():f} mg"

@@ -6,7 +6,7 @@ from clinic.access.policy import Actor
 from clinic.common.versions import Versioned
 
 
-class SetupQuerySet(models.QuerySet[models.Model]):
+class SetupQuerySet(models.QuerySet["Resource"]):
     """Reusable filters on what managers set up per site."""
 
     def visible_to(self, actor: Actor) -> "SetupQuerySet":

@@ -54,6 +54,26 @@ def planned_rows(
     return plan(events=events, rules=RULES, facts=facts, drug_class=drug_class)
 
 
+MARCH_1 = date(2027, 3, 1)
+START = event(1, "start", "37.5", MARCH_1)
+
+
+def on(month: int, day: int) -> date:
+    """A day of 2027, the year of the journeys."""
+    return date(2027, month, day)
+
+
+def listed(rows: Iterable[PlannedCheckIn]) -> list[tuple[str, date]]:
+    """Code and due date of each row."""
+    return [(row.code, row.due_on) for row in rows]
+
+
+def only(rows: Iterable[PlannedCheckIn], code: str, *, sequence: int = 1) -> PlannedCheckIn:
+    """The one row with this code of this anchor."""
+    (row,) = [row for row in rows if row.code == code and row.anchor_sequence == sequence]
+    return row
+
+
 class Record:
     """Check-ins as the database holds them: appended to, their status changed, never deleted."""
 
@@ -72,9 +92,10 @@ class Record:
     def answer(self, *dues: date) -> None:
         """Answers every open row due on one of these days; there must be one for each."""
         for due in dues:
-            ids = {row.id for row in self.open if row.check_in.due_on == due}
-            assert ids, f"nothing to answer on {due}"
-            self.set_status(CheckInStatus.ANSWERED, lambda row, ids=ids: row.id in ids)
+            assert due in {row.check_in.due_on for row in self.open}, f"nothing to answer on {due}"
+        self.set_status(
+            CheckInStatus.ANSWERED, lambda row: row.status in OPEN and row.check_in.due_on in dues
+        )
 
     def sweep(self, today: date) -> list[PlannedCheckIn]:
         """Counts lapsed rows as missed; returns those that open a work item."""

@@ -32,9 +32,9 @@ facts_of_someone = st.builds(
     indications=st.sets(st.sampled_from(["depression", "neuropathic_pain"])).map(frozenset),
 )
 later_kinds = st.sampled_from([kind for kind in DoseKind if kind is not DoseKind.START])
-changes_of_dose = st.tuples(
-    later_kinds, st.integers(0, 60), st.booleans(), st.sampled_from(["25", "50.5", "75"])
-)
+# Round numbers make dates coincide.
+some_days = st.sampled_from([0, 1, 7, 14, 28]) | st.integers(0, 60)
+changes_of_dose = st.tuples(later_kinds, some_days, st.booleans(), st.sampled_from(["25", "50.5", "75"]))
 
 
 def extended(
@@ -67,7 +67,7 @@ def histories(draw: st.DrawFn) -> tuple[DoseEvent, ...]:
     history: tuple[DoseEvent, ...] = (DoseEvent(1, DoseKind.START, Decimal("37.5"), today, today),)
     for change in draw(st.lists(changes_of_dose, max_size=8)):
         history = extended(history, change, today=today)
-        today += timedelta(days=draw(st.integers(0, 45)))
+        today += timedelta(days=draw(some_days))
     return history
 
 

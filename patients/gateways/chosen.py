@@ -1,0 +1,23 @@
+"""Which gateway carries which channel, as the settings say."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from django.conf import settings
+
+from patients.gateways.base import Gateway
+from patients.gateways.email import EmailGateway
+from patients.gateways.sms import SmsGateway
+
+
+@contextmanager
+def open_gateways() -> Iterator[Mapping[str, Gateway]]:
+    """The gateways by channel, for one batch; no ``sms`` while SMS_GATEWAY is off."""
+    gateways: dict[str, Gateway] = {"email": EmailGateway()}
+    if settings.SMS_GATEWAY == "twilio":
+        gateways["sms"] = SmsGateway()
+    try:
+        yield gateways
+    finally:
+        for gateway in gateways.values():
+            gateway.close()

@@ -1,0 +1,45 @@
+"""What happened to an appointment, written beside every change of it and never changed afterwards."""
+
+from datetime import datetime
+
+from clinic.access.policy import Actor
+from scheduling.models import Appointment, AppointmentEvent
+
+
+def record(
+    appointment: Appointment,
+    *,
+    actor: Actor,
+    verb: str,
+    before: str,
+    now: datetime,
+    reason: str = "",
+    note: str = "",
+    moved_from: datetime | None = None,
+) -> None:
+    """Add one event; the appointment already is as the verb left it."""
+    AppointmentEvent.objects.create(
+        appointment=appointment,
+        verb=verb,
+        from_status=before,
+        to_status=appointment.status,
+        at=now,
+        by_id=actor.user_id,
+        reason=reason,
+        note=note,
+        moved_from=moved_from,
+        moved_to=appointment.start_at if moved_from else None,
+    )
+
+
+def latest_step(appointment: Appointment) -> AppointmentEvent | None:
+    """The step that undo would take back: each undo in the history cancels the step before it."""
+    steps: list[AppointmentEvent] = []
+    for event in appointment.events.order_by("id"):
+        if event.verb == "undo":
+            steps.pop()
+        elif event.verb in {"book", "reschedule"}:
+            steps.clear()
+        else:
+            steps.append(event)
+    return steps[-1] if steps else None

@@ -1,0 +1,97 @@
+"""The steps of a visit's life after it is booked: confirm, check in, start, complete, cancel, no-show, undo.
+
+Each is one durable transaction in which status, resources, history and outbox change together.
+"""
+
+from datetime import datetime
+
+from django.db import IntegrityError
+
+from clinic.access.policy import Actor
+from clinic.common import versions
+from clinic.common.errors import Invalid
+from clinic.common.transactions import durable
+from scheduling.domain import refusals, transitions
+from scheduling.domain.transitions import Status, Verb
+from scheduling.models import Appointment
+from scheduling.services import allocations, follow_ups, history, reminders
+
+_CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
+
+
+@durable
+def step(
+    *,
+    actor: Actor,
+    now: datetime,
+    appointment_id: int,
+    verb: Verb,
+    expected_version: int | None = None,
+    reason: str = "",
+    note: str = "",
+) -> Appointment:
+    """Take one step of the transition table. Cancel and no-show free the resources at once.
+
+    Raises Conflict (``invalid_transition``, naming the state and what is possible), Invalid
+    (``too_early``: a no-show before the visit begins), StaleVersion, NotFound, Forbidden.
+    """
+    appointment, resources = allocations.lock_appointment(
+        appointment_id, expected_version=expected_version, actor=actor
+    )
+    actor.require("infusion_day.write" if verb in _CLINICAL else "appointments.write", appointment.site_id)
+    before = Status(appointment.status)
+    after = transitions.next_status(before, verb)
+    if verb == Verb.NO_SHOW and now < appointment.start_at:
+        raise Invalid("The visit has not begun, so nobody missed it. Cancel it instead.", code="too_early")
+    appointment.status = after.value
+    versions.save(appointment, "status")
+    if after in transitions.FREES_RESOURCES and resources:
+        allocations.release(appointment, now=now)
+    if after == Status.COMPLETED:
+        follow_ups.after_visit(appointment=appointment, now=now)
+    history.record(appointment, actor=actor, verb=verb, before=before, now=now, reason=reason, note=note)
+    reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason=after.value)
+    return appointment
+
+
+@durable
+def undo(
+    *,
+    actor: Actor,
+    now: datetime,
+    appointment_id: int,
+    expected_version: int | None = None,
+    reason: str = "",
+    note: str = "",
+) -> Appointment:
+    """Take the latest step back, within 15 minutes of it.
+
+    Raises Conflict (``invalid_transition``; ``slot_taken`` or ``patient_busy`` when what a cancelled
+    visit had freed is taken by now), StaleVersion, NotFound, Forbidden.
+    """
+    appointment, resources = allocations.lock_appointment(
+        appointment_id, expected_version=expected_version, actor=actor
+    )
+    actor.require("appointments.write", appointment.site_id)
+    before = Status(appointment.status)
+    latest = history.latest_step(appointment)
+    after = transitions.undo(
+        status=before,
+        previous=Status(latest.from_status) if latest else None,
+        stepped_at=latest.at if latest else now,
+        now=now,
+    )
+    appointment.status = after.value
+    try:
+        versions.save(appointment, "status")
+        if before in transitions.FREES_RESOURCES:
+            allocations.retake(appointment, resources)
+    except IntegrityError as error:
+        raise allocations.overlap(error) from error
+    except allocations.LostRace:
+        raise refusals.slot_taken() from None
+    if before == Status.COMPLETED:
+        follow_ups.withdraw_after_visit(appointment=appointment)
+    history.record(appointment, actor=actor, verb="undo", before=before, now=now, reason=reason, note=note)
+    reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason="undone")
+    return appointment
