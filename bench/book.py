@@ -22,14 +22,6 @@ from typing import Any
 
 import httpx
 import psycopg
-
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinic.settings.test")
-os.environ["API_RATE"] = "1000000/min"
-
-import django
-
-django.setup()
-
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
@@ -39,7 +31,6 @@ from bench.report import percentile, table
 from clinic.access import tokens
 from clinic.access.models import Site, User
 from clinic.common import clock
-from clinic.common.transactions import request_unit
 from patients.models import Patient
 from scheduling.models import Resource, WorkingHours
 from tests.faults.stack import free_port, until
@@ -62,7 +53,10 @@ def main() -> None:
     starts = _starts()
     patients = _patients(site, count=2 * len(starts) + RACERS * ROUNDS)
     bodies = [_body(patient, site, start) for patient, start in zip(patients, starts, strict=False)]
-    recorded = _record(token, [_body(p, site, s) for p, s in zip(patients[len(starts) :], starts, strict=False)])
+    recorded = _record(
+        token, [_body(p, site, s) for p, s in zip(patients[len(starts) :], starts, strict=False)]
+    )
+    _forget_bookings()
     ceiling = _replay(recorded)
     _forget_bookings()
     with _web_server() as url:
@@ -91,10 +85,8 @@ def _starts() -> list[str]:
     """Distinct slots: every client has a day of its own and goes through it."""
     first = clock.now().date() + timedelta(days=3)
     return [
-        datetime.combine(first + timedelta(days=client), wall(16), tzinfo=UTC).isoformat()
-        if n == 0
-        else (
-            datetime.combine(first + timedelta(days=client), wall(16), tzinfo=UTC) + timedelta(minutes=15 * n)
+        (
+            datetime.combine(first + timedelta(days=client), wall(15), tzinfo=UTC) + timedelta(minutes=15 * n)
         ).isoformat()
         for client in range(CLIENTS)
         for n in range(EACH)
@@ -126,35 +118,31 @@ def _body(patient: int, site: Site, start: str) -> dict[str, Any]:
     return {"patient": patient, "visit_type": "ketamine-mood", "site": site.pk, "start": start}
 
 
-class _Undo(Exception):
-    """Ends a recorded request without its effect."""
+class _Recorder:
+    """Keeps every statement but savepoints, which a booking without Idempotency-Key does not make."""
+
+    def __init__(self, into: list[Statement]) -> None:
+        self._into = into
+
+    def __call__(self, execute: Callable[..., Any], *call: Any) -> Any:
+        sql, params, _many, _context = call
+        if not sql.startswith(("SAVEPOINT", "RELEASE")):
+            self._into.append((sql, list(params or [])))
+        return execute(*call)
 
 
 def _record(token: str, bodies: list[dict[str, Any]]) -> list[list[Statement]]:
-    """The statements of each booking request, recorded and rolled back."""
+    """The statements of each booking request, recorded while it is really made."""
     with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT setval(pg_get_serial_sequence('scheduling_appointment', 'id'), %s)", [FAR_IDS]
-        )
+        cursor.execute("SELECT setval(pg_get_serial_sequence('scheduling_appointment', 'id'), %s)", [FAR_IDS])
     client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
     recorded: list[list[Statement]] = []
     for body in bodies:
         statements: list[Statement] = []
-
-        def keep(
-            execute: Callable[..., Any], sql: str, params: Any, many: bool, context: Any, into: Any = statements
-        ) -> Any:
-            if not sql.startswith(("SAVEPOINT", "RELEASE")):
-                into.append((sql, list(params or [])))
-            return execute(sql, params, many, context)
-
-        try:
-            with request_unit(), connection.execute_wrapper(keep):
-                answer = client.post("/api/v1/appointments/", body, format="json")
-                assert answer.status_code == 201, answer.content
-                raise _Undo
-        except _Undo:
-            recorded.append(statements)
+        with connection.execute_wrapper(_Recorder(statements)):
+            answer = client.post("/api/v1/appointments/", body, format="json")
+        assert answer.status_code == 201, answer.content
+        recorded.append(statements)
     return recorded
 
 
@@ -178,21 +166,28 @@ def _replay(recorded: list[list[Statement]]) -> dict[str, Any]:
 def _replay_one(link: "psycopg.Connection[Any]", statements: list[Statement]) -> None:
     """One booking. The appointment's recorded id is replaced by the one this insert returns."""
     ids: dict[int, int] = {}
-    expected: int | None = None
     with link.cursor() as cursor:
         for sql, params in statements:
-            known = [ids.get(value, value) if type(value) is int else value for value in params]
-            if not ids and expected is None:
-                expected = None
-            cursor.execute(sql, known)  # type: ignore[call-overload]  # recorded SQL is no literal
+            cursor.execute(sql, [_known(value, ids) for value in params])
             if sql.startswith('INSERT INTO "scheduling_appointment" '):
                 row = cursor.fetchone()
                 assert row
-                ids = {value: row[0] for value in _far_ids(statements)}
+                ids = {value: row[0] for _sql, after in statements for value in _far_ids(after)}
 
 
-def _far_ids(statements: list[Statement]) -> set[int]:
-    return {value for _sql, params in statements for value in params if type(value) is int and value > FAR_IDS}
+def _known(value: Any, ids: dict[int, int]) -> Any:
+    """A parameter with recorded ids replaced; bulk inserts pass arrays."""
+    if isinstance(value, list):
+        return [_known(each, ids) for each in value]
+    return ids.get(int(value), value) if isinstance(value, int) else value
+
+
+def _far_ids(values: list[Any]) -> Iterator[int]:
+    for value in values:
+        if isinstance(value, list):
+            yield from _far_ids(value)
+        elif isinstance(value, int) and value > FAR_IDS:
+            yield int(value)
 
 
 def _forget_bookings() -> None:
@@ -306,17 +301,24 @@ def _print(statements: int, ceiling: dict[str, Any], http: dict[str, Any], race:
         )
     ]
     print()
-    print(table(f"Bookings on distinct slots, {CLIENTS} clients, {CLIENTS * EACH} bookings",
-                ["", "bookings/s", "p50 ms", "p95 ms", "share of ceiling"], rows))
+    print(
+        table(
+            f"Bookings on distinct slots, {CLIENTS} clients, {CLIENTS * EACH} bookings",
+            ["", "bookings/s", "p50 ms", "p95 ms", "share of ceiling"],
+            rows,
+        )
+    )
     print(f"HTTP statuses: {dict(http['statuses'])}\n")
-    print(table(
-        f"{RACERS} clients on one slot, {ROUNDS} rounds",
-        ["round", "201", "409", "other", "seconds"],
-        [
-            [n + 1, found[201], found[409], sum(found.values()) - found[201] - found[409], f"{took:.2f}"]
-            for n, (found, took) in enumerate(zip(race["rounds"], race["seconds"], strict=True))
-        ],
-    ))
+    print(
+        table(
+            f"{RACERS} clients on one slot, {ROUNDS} rounds",
+            ["round", "201", "409", "other", "seconds"],
+            [
+                [n + 1, found[201], found[409], sum(found.values()) - found[201] - found[409], f"{took:.2f}"]
+                for n, (found, took) in enumerate(zip(race["rounds"], race["seconds"], strict=True))
+            ],
+        )
+    )
     wrong = [found for found in race["rounds"] if found != Counter({201: 1, 409: RACERS - 1})]
     if wrong or set(http["statuses"]) != {201}:
         sys.exit("bench-book: not every booking went as it must; see the statuses above.")

@@ -30,7 +30,7 @@ def now() -> datetime:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[datetime], None]]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Set the clinic's time for code that reads it (views, tasks): ``clock(instant)``; starts at NOW."""
     moment = NOW
 
@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[datetime], None
         moment = instant
 
     monkeypatch.setattr("clinic.common.clock.now", lambda: moment)
-    yield turn
+    return turn
 
 
 @pytest.fixture

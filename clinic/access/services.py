@@ -47,7 +47,7 @@ def lock_site(*, site_id: int) -> None:
 def add_site(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     name: str,
     discreet_name: str,
     timezone: str,
@@ -81,7 +81,7 @@ def add_site(
 def change_site(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001
+    now: datetime,
     site_id: int,
     expected_version: int | None,
     changes: SiteChanges,
@@ -105,7 +105,7 @@ def change_site(
 
 
 @durable
-def grant_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role: Role) -> Membership:  # noqa: ARG001
+def grant_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role: Role) -> Membership:
     """Give a person a role at a site; granting it twice changes nothing.
 
     Raises Forbidden, also for one's own roles (``own_roles``): nobody makes themselves a prescriber.
@@ -119,7 +119,7 @@ def grant_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role:
 
 
 @durable
-def revoke_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role: Role) -> None:  # noqa: ARG001
+def revoke_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role: Role) -> None:
     """Take a role away. Raises Forbidden (also ``own_roles``), NotFound when it is not held."""
     _require_staffing(actor, user_id=user_id, site_id=site_id)
     gone, _rows = Membership.objects.filter(user_id=user_id, site_id=site_id, role=role).delete()

@@ -174,14 +174,14 @@ class _InstantFormField(forms.Field):
             raise FormError("%(detail)s", code=error.code, params={"detail": error.detail + hint}) from None
 
 
-class InstantFilter(django_filters.IsoDateTimeFilter):  # type: ignore[misc]  # django_filters is untyped
+class InstantFilter(django_filters.IsoDateTimeFilter):
     """Compares with an instant, read as strictly as in a body."""
 
     field_class = _InstantFormField
 
 
 @extend_schema_field({"type": "integer", "minimum": 1})
-class IdFilter(django_filters.Filter):  # type: ignore[misc]
+class IdFilter(django_filters.Filter):
     """Records that belong to the one with this id. An id that is not there matches nothing."""
 
     field_class = forms.IntegerField
@@ -191,7 +191,7 @@ class IdFilter(django_filters.Filter):  # type: ignore[misc]
 
 
 @extend_schema_field(OpenApiTypes.BOOL)
-class FlagFilter(django_filters.TypedChoiceFilter):  # type: ignore[misc]
+class FlagFilter(django_filters.TypedChoiceFilter):
     """``true`` or ``false``; any other word is refused rather than ignored."""
 
     def __init__(self, *args: Any, **options: Any) -> None:

@@ -36,20 +36,21 @@ def once(
     runs, Invalid (422, ``idempotency_key_reused``) for another body.
     """
     key = request.headers["Idempotency-Key"]
+    user_id = request.user.pk or 0
     if not key.isascii() or not key.isprintable() or not 1 <= len(key) <= _MAX_KEY:
         raise ValidationError(
             {"Idempotency-Key": f"Use 1 to {_MAX_KEY} printable ASCII characters."}, code="invalid"
         )
     fingerprint = _fingerprint(request)
     with request_unit():
-        if not _lock(f"{request.user.pk}:{key}"):
+        if not _lock(f"{user_id}:{key}"):
             raise Conflict(
                 "The first request with this key is still running. Ask again shortly.",
                 code="idempotency_in_progress",
             )
         wall = clock.wall()
         IdempotentReply.objects.filter(created_at__lt=wall - KEPT).delete()
-        stored = IdempotentReply.objects.filter(user_id=request.user.pk, key=key).first()
+        stored = IdempotentReply.objects.filter(user_id=user_id, key=key).first()
         if stored:
             return _replay(stored, fingerprint)
         try:
@@ -59,7 +60,7 @@ def once(
             response = on_error(error)
         if response.status_code not in _NOT_STORED:
             IdempotentReply.objects.create(
-                user_id=request.user.pk,
+                user_id=user_id,
                 key=key,
                 fingerprint=fingerprint,
                 status=response.status_code,

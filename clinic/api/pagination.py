@@ -34,9 +34,7 @@ class CursorPages(CursorPagination):
         ordering = getattr(view, "page_ordering", self.ordering)
         return (ordering,) if isinstance(ordering, str) else tuple(ordering)
 
-    def paginate_queryset(
-        self, queryset: QuerySet[Any], request: Request, view: Any = None
-    ) -> list[Any] | None:
+    def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """One page. Raises ValidationError (400) for a cursor we did not make."""
         try:
             return super().paginate_queryset(queryset, request, view)

@@ -17,7 +17,7 @@ class TablePermission(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Each view maps its actions to names in clinic.access.policy.PERMISSIONS."""
-        if not (request.user and request.user.is_authenticated):
+        if not request.user.is_authenticated:
             return False
         action = getattr(view, "action", None) or request.method
         if action is None or view.action_map_missing(request):

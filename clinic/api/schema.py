@@ -29,10 +29,10 @@ class ProblemSerializer(serializers.Serializer[Any]):
     instance = serializers.CharField()
     code = serializers.CharField(help_text="Stable; see docs/api.md.")
     request_id = serializers.CharField()
-    errors = FieldErrorSerializer(many=True)
+    errors = FieldErrorSerializer(many=True)  # type: ignore[assignment]  # DRF's own name for its result
 
 
-class TokenScheme(OpenApiAuthenticationExtension):
+class TokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Teaches the generator about our token header."""
 
     target_class = "clinic.api.auth.TokenAuthentication"
@@ -46,7 +46,7 @@ class TokenScheme(OpenApiAuthenticationExtension):
 class OnsetSchema(AutoSchema):
     """Adds to every operation what every operation has."""
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
+    def get_override_parameters(self) -> list[Any]:
         """If-Match where versions count, Idempotency-Key on every POST."""
         parameters = []
         if self.method == "POST":
@@ -70,7 +70,7 @@ class OnsetSchema(AutoSchema):
             )
         return parameters
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
+    def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction)
         for status, meaning in self._problems():
             bodies.setdefault(status, self._problem(meaning))
@@ -98,6 +98,6 @@ class OnsetSchema(AutoSchema):
         return problems
 
     def _problem(self, meaning: str) -> Any:
-        return self._get_response_for_code(
+        return self._get_response_for_code(  # type: ignore[no-untyped-call]
             OpenApiResponse(ProblemSerializer, description=meaning), "400", ["application/problem+json"]
         )

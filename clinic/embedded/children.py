@@ -57,7 +57,7 @@ def log_path(logs: Path, name: str) -> Path:
 def open_log(logs: Path, name: str) -> IO[bytes]:
     """The log file for appending; a log that has grown past 10 MB is kept once as .log.1 and begun again."""
     path = log_path(logs, name)
-    logs.mkdir(parents=True, exist_ok=True)
+    logs.mkdir(mode=0o700, parents=True, exist_ok=True)
     if path.exists() and path.stat().st_size > LOG_BYTES:
         path.replace(path.with_suffix(".log.1"))
     return path.open("ab", buffering=0)

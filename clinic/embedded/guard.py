@@ -14,7 +14,15 @@ import traceback
 from collections.abc import Callable
 
 from clinic.embedded import signals
-from clinic.embedded.processes import become_subreaper, die_with_parent, kill_descendants, read_process, reap
+from clinic.embedded.processes import (
+    become_subreaper,
+    descendants,
+    die_with_parent,
+    kill_descendants,
+    read_process,
+    reap,
+    send,
+)
 
 # Long enough for PostgreSQL's immediate shutdown, which the kernel asks for when the supervisor dies.
 _PATIENCE_SECONDS = 3.0
@@ -40,6 +48,8 @@ def guarded(main: Callable[[], int]) -> int:
         return code
     with contextlib.suppress(OSError):
         print(f"onset: the supervisor was ended by signal {-code}; stopping what it ran.", file=sys.stderr)
+    rest = [process for process in descendants(guard) if process.command != "postgres"]
+    send(signal.SIGKILL, rest)
     kill_descendants(patience=_PATIENCE_SECONDS)
     return 1
 

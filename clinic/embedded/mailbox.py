@@ -33,7 +33,7 @@ class Delivery:
 def deliver(directory: Path, deliveries: Sequence[Delivery]) -> None:
     """Store these deliveries, all or none. Raises OSError (a full disk, say); then nothing counts
     as delivered."""
-    directory.mkdir(parents=True, exist_ok=True)
+    directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     written: list[Path] = []
     try:
         for delivery in deliveries:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import stat
 import string
 import tempfile
 from collections.abc import Callable, Mapping
@@ -172,21 +173,21 @@ def locate(data: Path, *, env: Mapping[str, str], fast: bool = False) -> Postgre
 
 
 def _socket_directory(place: Path, rights: Privileges) -> Path:
-    """A directory only PostgreSQL's user may enter, with a path short enough for a unix socket."""
-    directory = place / "run"
-    if len(os.fsencode(directory / _SOCKET_NAME)) >= _LONGEST_SOCKET_PATH:
-        directory = Path(tempfile.gettempdir(), f"{privileges.outside_place(place).name}-{os.geteuid()}")
-    if len(os.fsencode(directory / _SOCKET_NAME)) >= _LONGEST_SOCKET_PATH:
-        directory = Path("/tmp", directory.name)  # noqa: S108 - stable name, owner and mode are checked
-    try:
-        directory.mkdir(mode=0o700)
-    except FileExistsError:
+    """A directory only PostgreSQL's user may enter, with a path short enough for a unix socket: in the
+    data directory, else in the temporary directory, under a name that stays the same."""
+    name = f"{privileges.outside_place(place).name}-{rights.owner}"
+    usable = [
+        directory
+        for directory in (place / "run", Path(tempfile.gettempdir(), name), Path("/tmp", name))  # noqa: S108
+        if len(os.fsencode(directory / _SOCKET_NAME)) < _LONGEST_SOCKET_PATH
+    ]
+    directory = usable[0]
+    directory.mkdir(mode=0o700, exist_ok=True)
+    if not directory.is_relative_to(place):
         found = directory.lstat()
-        ours = found.st_uid in {os.geteuid(), rights.owner} and not found.st_mode & 0o077
-        if directory.is_symlink() or not ours:
-            raise EmbeddedError(
-                f"{directory} was not made by us, so it is not used: remove it and start again."
-            ) from None
+        others = found.st_uid not in {os.geteuid(), rights.owner} or found.st_mode & 0o077
+        if others or not stat.S_ISDIR(found.st_mode):
+            raise EmbeddedError(f"{directory} was not made by us, so it is not used: remove it.")
     privileges.give(directory, rights)
     return directory
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
-from clinic.embedded import environment, postgres, privileges, redis
+from clinic.embedded import environment, postgres, redis
 from clinic.embedded.children import Child
 from clinic.embedded.errors import EmbeddedError
 from clinic.embedded.guard import guarded
@@ -34,8 +34,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(command: list[str], *, fast: bool) -> int:
     data = Path(tempfile.mkdtemp(prefix="onset-services-")).resolve()
     supervisor = Supervisor(logs=data / "log", tell=_say)
+    places = [data]
     try:
-        env = _start_servers(supervisor, data, fast=fast)
+        env = _start_servers(supervisor, places, fast=fast)
         child = Child(
             name="command",
             argv=tuple(command),
@@ -53,17 +54,20 @@ def _run(command: list[str], *, fast: bool) -> int:
         return 1
     finally:
         supervisor.stop()
-        shutil.rmtree(data, ignore_errors=True)
-        shutil.rmtree(privileges.outside_place(data), ignore_errors=True)
+        for place in places:
+            shutil.rmtree(place, ignore_errors=True)
 
 
-def _start_servers(supervisor: Supervisor, data: Path, *, fast: bool) -> Mapping[str, str]:
-    """Start what is not given and return the environment for the command."""
+def _start_servers(supervisor: Supervisor, places: list[Path], *, fast: bool) -> Mapping[str, str]:
+    """Start what is not given and return the environment for the command. `places` starts with the data
+    directory; what else must go in the end is added."""
+    data = places[0]
     env = environment.for_children()
     children: list[Child] = []
     found = {"ONSET_DATA": str(data)}
     if "DATABASE_URL" not in env:
         database = postgres.locate(data, env=env, fast=fast)
+        places += [database.cluster.parent, database.sockets]
         database.steps(run=partial(supervisor.run_once, seconds=_INITDB_SECONDS))
         found["DATABASE_URL"] = database.url
         children.append(database.child())

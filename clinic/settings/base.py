@@ -234,7 +234,20 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {},
+    # Every record has a status or a kind; each set of words gets the name of its record.
+    "ENUM_NAME_OVERRIDES": {
+        "PatientStatus": "patients.models.Patient.Status",
+        "MessageStatus": "patients.models.Message.Status",
+        "WorkItemStatus": "patients.models.WorkItem.Status",
+        "AppointmentStatus": "scheduling.models.Appointment.Status",
+        "PrescriptionStatus": "scheduling.models.Prescription.Status",
+        "CheckInStatus": "scheduling.models.CheckIn.Status",
+        "FollowUpStatus": "scheduling.models.FollowUp.Status",
+        "ResourceKind": "scheduling.models.Resource.Kind",
+        "VisitTypeKind": "scheduling.models.VisitType.Kind",
+        "FollowUpKind": "scheduling.models.FollowUp.Kind",
+        "DoseEventKind": "scheduling.models.DoseEvent.Kind",
+    },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
 }
 

@@ -127,8 +127,8 @@ def _header(line: str | None, *, required: Collection[str], known: Collection[st
     if not expected.keys() & {name.casefold() for name in names}:
         # Not echoed: a file without a header starts with somebody's details.
         raise _unusable(
-            f"The first line names none of the columns {', '.join(sorted(expected.values()))}. "
-            "It must be a header, with commas between the names."
+            f"The first line is no header. It must name the columns {', '.join(required)}, "
+            "with commas between the names."
         )
     faults = [f"Column {name} is missing." for name in required if name not in names]
     faults += [f"Column {_shown(name)} appears more than once." for name in _repeated(names) if name]

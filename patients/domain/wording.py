@@ -30,9 +30,9 @@ _FORBIDDEN = (
     "morphin*", "morfin*", "fentanyl*", "fentanil*", "oxycod*", "tramadol", "methadon*", "metadon*",
     "benzodiazepin*", "lorazepam", "alprazolam", "xanax", "clonazepam", "diazepam", "valium",
     # what we treat
-    "pain", "pains", "painful", "dolor", "doloros*", "ache*", "depress*", "depresi*", "deprimid*", "anxi*", "ansi*",
-    "ptsd", "tept", "trauma*", "suicid*", "self-harm", "autolesi*", "crps", "sdrc", "neuropath*", "neuropat*",
-    "neuralg*", "nerve*", "nervio*", "fibromyalg*", "fibromialg*",
+    "pain", "pains", "painful", "dolor", "doloros*", "ache*", "depress*", "depresi*", "deprimid*", "anxi*",
+    "ansi*", "ptsd", "tept", "trauma*", "suicid*", "self-harm", "autolesi*", "crps", "sdrc",
+    "neuropath*", "neuropat*", "neuralg*", "nerve*", "nervio*", "fibromyalg*", "fibromialg*",
     "migrain*", "migrana*", "headache*", "cefale*",
     "arthrit*", "artrit*", "diabet*", "shingles", "herpe*", "culebrilla", "stroke*", "radiculopath*",
     "radiculopat*", "sciatic*", "ciatica", "sclerosis", "esclerosis", "bipolar*", "psychos*", "psicos*",

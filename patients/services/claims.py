@@ -65,14 +65,17 @@ def claim_due(*, now: datetime, limit: int) -> list[Claimed]:
 
 @durable
 def release(claimed: list[Claimed], *, now: datetime) -> None:
-    """Put back what this worker did not get to; others may take it at once."""
-    ids = [row.message_id for row in claimed]
-    claims = {row.claim for row in claimed}
-    held = Message.objects.filter(pk__in=ids, claim__in=claims).order_by("id").select_for_update()
-    ours = [row.pk for row in held]
-    Message.objects.filter(pk__in=ours).update(
-        status=Message.Status.QUEUED, claim=None, leased_until=None, reason=""
+    """Put back what this worker did not get to; others may take it at once. What was taken back meanwhile
+    keeps its claim: the sweep of expired leases withdraws it."""
+    rows = (
+        Message.objects.select_for_update()
+        .order_by("id")
+        .filter(
+            pk__in=[row.message_id for row in claimed], claim__in={row.claim for row in claimed}, reason=""
+        )
     )
+    ours = [row.pk for row in rows]
+    Message.objects.filter(pk__in=ours).update(status=Message.Status.QUEUED, claim=None, leased_until=None)
     Attempt.objects.filter(message_id__in=ours, outcome=Attempt.Outcome.STARTED).update(
         outcome=Attempt.Outcome.NOT_SENT, error="released", ended_at=now
     )

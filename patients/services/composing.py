@@ -16,9 +16,7 @@ CANCELLATION = "cancellation"
 """The kind of message that takes a visit out of the patient's calendar again."""
 
 
-def compose(
-    message: Message, *, template: MessageTemplate | None, number: int, now: datetime
-) -> Outgoing:
+def compose(message: Message, *, template: MessageTemplate | None, number: int, now: datetime) -> Outgoing:
     """The message to hand over, on its ``number``-th try. Needs ``patient`` and its ``site`` loaded.
 
     The context may say ``site``, ``phone``, ``timezone`` and either ``start_at`` (an instant) or ``on`` (a

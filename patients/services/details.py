@@ -71,7 +71,7 @@ def _date_of_birth(value: date | str, today: date) -> date:
     born = value if isinstance(value, date) else _iso_date(value)
     if born > today:
         raise Invalid("This date is in the future.", code="in_the_future")
-    if (today.year - born.year) - ((today.month, today.day) < (born.month, born.day)) > OLDEST_YEARS:
+    if (born.year + OLDEST_YEARS, born.month, born.day) < (today.year, today.month, today.day):
         raise Invalid(f"This date is more than {OLDEST_YEARS} years ago.", code="too_long_ago")
     return born
 

@@ -92,10 +92,13 @@ def load(
         known = list(candidates)
         outcome = sum((job.settle(batch, write=False) for batch in _batches(known)), start=screening.take())
         if all_or_nothing and outcome.refused:
-            return _with_nothing_added(outcome)
-        return outcome if dry_run else _all_or_nothing(job, known)
-    outcome = sum((_one_batch(job, batch) for batch in _batches(candidates)), start=Outcome())
-    return outcome + screening.take()
+            outcome = _with_nothing_added(outcome)
+        elif not dry_run:
+            outcome = _all_or_nothing(job, known)
+    else:
+        outcome = sum((_one_batch(job, batch) for batch in _batches(candidates)), start=Outcome())
+        outcome += screening.take()
+    return replace(outcome, refusals=tuple(sorted(outcome.refusals, key=lambda row: (row.file, row.line))))
 
 
 @dataclass(slots=True)

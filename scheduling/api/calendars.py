@@ -4,6 +4,7 @@ from datetime import tzinfo
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import Q, QuerySet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
@@ -97,7 +98,15 @@ class ClosureSerializer(OwnedSerializer):
         return shown
 
 
-class _OwnedFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_filters is untyped
+@extend_schema_field({"type": "integer", "minimum": 0, "maximum": 6})
+class _WeekdayFilter(django_filters.Filter):
+    field_class = forms.IntegerField
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, min_value=0, max_value=6, **options)
+
+
+class _OwnedFilters(django_filters.FilterSet):
     site = IdFilter(method="at_site", help_text="The site's own rows and those of its resources.")
     resource = IdFilter()
 
@@ -109,7 +118,7 @@ class _OwnedFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_f
 class WorkingHoursFilters(_OwnedFilters):
     """What a list of working hours can be narrowed by."""
 
-    weekday = django_filters.TypedChoiceFilter(choices=[(str(day), str(day)) for day in range(7)], coerce=int)
+    weekday = _WeekdayFilter()
 
 
 class ClosureFilters(_OwnedFilters):

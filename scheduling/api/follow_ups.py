@@ -51,7 +51,7 @@ class NoteSerializer(serializers.Serializer[Any]):
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
 
-class FollowUpFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_filters is untyped
+class FollowUpFilters(django_filters.FilterSet):
     """What a list can be narrowed by."""
 
     patient = IdFilter(field_name="patient_id")

@@ -46,7 +46,7 @@ class ChangedResourceSerializer(ResourceSerializer):
     )
 
 
-class ResourceFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_filters is untyped
+class ResourceFilters(django_filters.FilterSet):
     """What a list of resources can be narrowed by."""
 
     site = IdFilter()

@@ -4,7 +4,9 @@ from clinic.api.routers import OnsetRouter
 from scheduling.api.appointments import AppointmentViewSet
 from scheduling.api.availability import AvailabilityViewSet
 from scheduling.api.calendars import ClosureViewSet, WorkingHoursViewSet
+from scheduling.api.check_ins import CheckInViewSet
 from scheduling.api.follow_ups import FollowUpViewSet
+from scheduling.api.prescriptions import PrescriptionViewSet
 from scheduling.api.resources import ResourceViewSet
 from scheduling.api.visit_types import VisitTypeViewSet
 
@@ -16,4 +18,6 @@ router.register("follow-ups", FollowUpViewSet, basename="follow-up")
 router.register("resources", ResourceViewSet, basename="resource")
 router.register("visit-types", VisitTypeViewSet, basename="visit-type")
 router.register("working-hours", WorkingHoursViewSet, basename="working-hours")
+router.register("prescriptions", PrescriptionViewSet, basename="prescription")
+router.register("check-ins", CheckInViewSet, basename="check-in")
 urlpatterns = router.urls

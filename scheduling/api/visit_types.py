@@ -90,7 +90,7 @@ class VisitTypeSerializer(serializers.Serializer[VisitType]):
         return value
 
 
-class VisitTypeFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_filters is untyped
+class VisitTypeFilters(django_filters.FilterSet):
     """What a list of visit types can be narrowed by."""
 
     kind = django_filters.ChoiceFilter(choices=VisitType.Kind.choices)

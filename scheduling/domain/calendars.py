@@ -46,6 +46,9 @@ class WeeklyHours:
 
     ``end`` at or before ``start`` is on the following day, so 00:00 to 00:00 is 24 hours. A shift belongs
     to the day it starts on: its weekday, and ``valid_from`` to ``valid_until``, both dates included.
+
+    When the clocks change, opening is the first instant at which the clock has reached ``start``, closing
+    the last until which it has not reached ``end``: in a doubled hour it opens early and closes late.
     """
 
     weekday: int
@@ -174,8 +177,18 @@ def _shift(start: time, end: time, day: date, zone: ZoneInfo) -> Interval | None
     """Remembered, because a clinic's resources mostly keep the same hours."""
     closing_day = day if end > start else day + ONE_DAY
     opens = wall_to_instant(datetime.combine(day, start), zone, later=False)
-    closes = wall_to_instant(datetime.combine(closing_day, end), zone, later=True)
+    closes = _closing(datetime.combine(closing_day, end), zone)
     return Interval(opens, closes) if opens < closes else None
+
+
+def _closing(naive: datetime, zone: ZoneInfo) -> datetime:
+    """The later of two readings, but the first where the doubled hour only begins: open until then."""
+    first, second = (wall_to_instant(naive, zone, later=later) for later in (False, True))
+    if first == second:
+        return first
+    moment = timedelta.resolution
+    began_before = wall_to_instant(naive - moment, zone, later=True) + moment == second
+    return second if began_before else first
 
 
 def _first_after_change(before: datetime, after: datetime, zone: ZoneInfo) -> datetime:

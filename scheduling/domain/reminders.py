@@ -11,7 +11,6 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from patients.domain.messages import WantedMessage
-
 from scheduling.domain.calendars import wall_to_instant
 from scheduling.domain.transitions import Status
 

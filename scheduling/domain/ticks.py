@@ -134,7 +134,7 @@ class Axis:
         """
         check_grid(minutes)
         bits = 0
-        for index, (first, end) in enumerate(pairwise(self.cuts)):
+        for first, end in pairwise(self.cuts):
             if end - first == TICKS_IN_A_DAY:  # the clocks do not change, so the pattern is known
                 bits |= _plain_day_grid(minutes) << first
             else:

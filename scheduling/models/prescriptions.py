@@ -7,11 +7,11 @@ from clinic.access.policy import Actor
 from clinic.common.versions import Versioned
 
 
-class ClinicalQuerySet(models.QuerySet[models.Model]):
-    """Reusable filters on clinical records of a patient."""
+class PrescriptionQuerySet(models.QuerySet["Prescription"]):
+    """Reusable filters on prescriptions."""
 
-    def visible_to(self, actor: Actor) -> "ClinicalQuerySet":
-        """Records of patients at the sites where this actor reads prescriptions."""
+    def visible_to(self, actor: Actor) -> "PrescriptionQuerySet":
+        """Prescriptions of patients at the sites where this actor reads them."""
         if actor.sees_every_site:
             return self
         return self.filter(patient__site_id__in=actor.sites("prescriptions.read"))
@@ -47,7 +47,7 @@ class Prescription(Versioned):
     )
     created_at = models.DateTimeField(editable=False)
 
-    objects = ClinicalQuerySet.as_manager()
+    objects = PrescriptionQuerySet.as_manager()
 
     class Meta:
         ordering = ("-first_dose_on", "-id")

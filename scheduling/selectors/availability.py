@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import NamedTuple
 
 from django.db.models import Q
 
@@ -75,7 +76,7 @@ def search(question: Question) -> domain.Availability:
         requirements=visit.requirements,
         visit_minutes=visit.minutes,
         resources=[
-            domain.Resource(row.pk, Kind(row.kind), row.capacity, calendar.open_for(row.pk), taken[row.pk])
+            domain.Resource(row.id, Kind(row.kind), row.capacity, calendar.open_for(row.id), taken[row.id])
             for row in rows
         ],
         limits=domain.Limits(
@@ -89,12 +90,21 @@ def search(question: Question) -> domain.Availability:
     )
 
 
-def _resources(question: Question, kinds: Collection[str]) -> list[Resource]:
+class _Serving(NamedTuple):
+    """A resource row as the search needs it: a site may have hundreds, and models cost."""
+
+    id: int
+    kind: str
+    capacity: int
+
+
+def _resources(question: Question, kinds: Collection[str]) -> list[_Serving]:
     if not kinds:
         return []
-    rows = list(Resource.objects.filter(site=question.site, kind__in=kinds, active=True).order_by("id"))
-    named_kinds = {row.kind for row in rows if row.pk in question.resource_ids}
-    return [row for row in rows if row.kind not in named_kinds or row.pk in question.resource_ids]
+    found = Resource.objects.filter(site=question.site, kind__in=kinds, active=True).order_by("id")
+    rows = [_Serving(*row) for row in found.values_list("id", "kind", "capacity")]
+    named_kinds = {row.kind for row in rows if row.id in question.resource_ids}
+    return [row for row in rows if row.kind not in named_kinds or row.id in question.resource_ids]
 
 
 class _Calendar:
@@ -114,13 +124,13 @@ class _Calendar:
         self._site_open = self._resolve(hours[None], closures[None])
 
     @classmethod
-    def load(cls, *, site: Site, resources: Collection[Resource], span: Interval) -> "_Calendar":
-        owners = Q(site=site) | Q(resource__in=[row.pk for row in resources])
+    def load(cls, *, site: Site, resources: Collection[_Serving], span: Interval) -> "_Calendar":
+        owners = Q(site=site) | Q(resource__in=[row.id for row in resources])
         hours: dict[int | None, list[WeeklyHours]] = defaultdict(list)
-        for owner, *row in WorkingHours.objects.filter(owners).values_list(
-            "resource_id", "weekday", "start", "end", "valid_from", "valid_until"
-        ):
-            hours[owner].append(WeeklyHours(*row))
+        for row in WorkingHours.objects.filter(owners):
+            hours[row.resource_id].append(
+                WeeklyHours(row.weekday, row.start, row.end, row.valid_from, row.valid_until)
+            )
         closures: dict[int | None, list[Interval]] = defaultdict(list)
         hitting = Closure.objects.filter(owners, start_at__lt=span.end, end_at__gt=span.start)
         for owner, start, end in hitting.values_list("resource_id", "start_at", "end_at"):
@@ -143,11 +153,11 @@ class _Calendar:
 
 
 def _taken(
-    resources: Collection[Resource], span: Interval, moving_id: int | None
+    resources: Collection[_Serving], span: Interval, moving_id: int | None
 ) -> defaultdict[int, list[Taken]]:
     """The unreleased allocations of each resource that touch the span."""
     rows = Allocation.objects.filter(
-        resource__in=[row.pk for row in resources],
+        resource__in=[row.id for row in resources],
         released_at__isnull=True,
         start_at__lt=span.end,
         end_at__gt=span.start,
@@ -169,7 +179,7 @@ def _patient_busy(question: Question, span: Interval) -> list[Interval]:
             patient_id=question.patient_id, start_at__lt=span.end, end_at__gt=span.start
         )
         .exclude(status__in=Appointment.FREES_RESOURCES)
-        .exclude(pk=question.moving_id)
+        .exclude(pk=question.moving_id or 0)
     )
     return [Interval(start, end) for start, end in rows.values_list("start_at", "end_at")]
 

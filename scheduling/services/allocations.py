@@ -6,10 +6,10 @@ found before the locks is only a proposal; under the locks the same search decid
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
+from django.db.models import Q
 
 from clinic.access.policy import SYSTEM, Actor
 from clinic.common import versions
@@ -19,7 +19,7 @@ from clinic.common.transactions import violated
 from patients.models import Patient
 from scheduling.domain import lanes, refusals
 from scheduling.domain.phases import Kind
-from scheduling.models import Allocation, Appointment, Resource, VisitType
+from scheduling.models import Allocation, Appointment, Closure, Resource, VisitType
 from scheduling.selectors.availability import Question, Visit, search
 
 _NEIGHBOURS = timedelta(hours=48)
@@ -85,10 +85,17 @@ def propose(question: Question, start: datetime) -> dict[Kind, int]:
     return best
 
 
-def verify(question: Question, start: datetime, chosen: Mapping[Kind, int]) -> None:
-    """Under the locks: the proposal still holds. Raises LostRace when it does not."""
-    named = replace(question, resource_ids=frozenset(chosen.values()))
-    if not search(named).allows(start):
+def verify(question: Question, start: datetime, resources: Collection[Resource]) -> None:
+    """Under the locks: no closure came and nobody went out of service since the proposal.
+
+    Whether the time itself is still free, :func:`take` finds out. Raises LostRace.
+    """
+    closed = Closure.objects.filter(
+        Q(site=question.site) | Q(resource__in=[resource.pk for resource in resources]),
+        start_at__lt=start + length_of(question.visit_type),
+        end_at__gt=start,
+    )
+    if closed.exists() or not all(resource.active for resource in resources):
         raise LostRace
 
 

@@ -69,7 +69,7 @@ def _book(*, actor: Actor, question: Question, patient_id: int, start: datetime,
     resources = allocations.lock_resources(chosen.values())
     patient = allocations.lock_patient(patient_id)
     _check_patient(patient, actor)
-    allocations.verify(question, start, chosen)
+    allocations.verify(question, start, resources)
     appointment = Appointment.objects.create(
         patient=patient,
         visit_type=question.visit_type,
@@ -152,7 +152,7 @@ def _reschedule(
     before = _require_movable(appointment)
     if appointment.start_at == start and not question.resource_ids:
         raise Invalid("The appointment is already at this time.", code="same_start")
-    allocations.verify(question, start, chosen)
+    allocations.verify(question, start, resources)
     moved_from = appointment.start_at
     appointment.allocations.all().delete()
     appointment.start_at = start

@@ -44,7 +44,7 @@ class ClosureChanges(TypedDict, total=False):
 def add_hours(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     weekday: int,
     start: time,
     end: time,
@@ -77,7 +77,7 @@ def add_hours(
 def change_hours(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001
+    now: datetime,
     hours_id: int,
     expected_version: int | None,
     changes: HoursChanges,
@@ -98,7 +98,7 @@ def change_hours(
 def remove_hours(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001
+    now: datetime,
     hours_id: int,
     expected_version: int | None = None,
 ) -> None:

@@ -117,7 +117,7 @@ def move(
 def complete(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     follow_up_id: int,
     note: str = "",
     expected_version: int | None = None,
@@ -130,7 +130,7 @@ def complete(
 def cancel(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     follow_up_id: int,
     note: str = "",
     expected_version: int | None = None,

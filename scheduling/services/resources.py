@@ -51,7 +51,7 @@ class ResourceChange:
 def add_resource(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     site_id: int,
     kind: str,
     name: str,

@@ -36,7 +36,7 @@ class VisitTypeChanges(TypedDict, total=False):
 def add_visit_type(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001 - every service is told the time
+    now: datetime,
     code: str,
     details: VisitTypeChanges,
 ) -> VisitType:
@@ -64,7 +64,7 @@ def add_visit_type(
 def change_visit_type(
     *,
     actor: Actor,
-    now: datetime,  # noqa: ARG001
+    now: datetime,
     visit_type_id: int,
     expected_version: int | None,
     changes: VisitTypeChanges,

@@ -39,7 +39,10 @@ class UserFactory(factory.django.DjangoModelFactory[User]):
     def roles(self, _create: bool, extracted: Mapping[Site, Iterable[str]] | None, **_kwargs: Any) -> None:
         """Memberships per site."""
         for site, roles in (extracted or {}).items():
-            Membership.objects.bulk_create(Membership(user=self, site=site, role=role) for role in roles)
+            Membership.objects.bulk_create(
+                Membership(user=self, site=site, role=role)  # type: ignore[misc]  # self is the made user
+                for role in roles
+            )
 
 
 class PatientFactory(factory.django.DjangoModelFactory[Patient]):

@@ -50,6 +50,15 @@ def members(data: Path) -> list[Process]:
     return [one for one in processes() if one.state != "Z" and one.pid != mine and belongs(one)]
 
 
+def listens_on(sockets: Path) -> bool:
+    """Whether a PostgreSQL takes connections in this directory."""
+    try:
+        psycopg.connect(host=str(sockets), user="onset", dbname="onset").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
 class Stack:
     """A supervised stack in a process of its own."""
 
@@ -58,11 +67,25 @@ class Stack:
         self.process: subprocess.Popen[bytes] | None = None
         self.output = data.with_name(f"{data.name}.out")
 
-    def start(self, *children: tuple[str, str], servers: bool = False, wait: bool = True, **env: str) -> None:
+    def start(
+        self,
+        *children: tuple[str, str],
+        servers: bool = False,
+        wait: bool = True,
+        prefix: tuple[str, ...] = (),
+        **env: str,
+    ) -> None:
         """Start it and wait until all of it serves."""
         self.data.mkdir(exist_ok=True)
         (self.data / "pids.json").unlink(missing_ok=True)
-        argv = [sys.executable, "-m", "tests.faults.supervised", str(self.data), *(["--servers"] * servers)]
+        argv = [
+            *prefix,
+            sys.executable,
+            "-m",
+            "tests.faults.supervised",
+            str(self.data),
+            *(["--servers"] * servers),
+        ]
         for child in children:
             argv += ["--child", *child]
         with self.output.open("wb") as output:
@@ -75,8 +98,10 @@ class Stack:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        process = self.process
         if wait:
-            eventually(lambda: "ready\n" in self.said(), seconds=60.0)
+            wait_until(lambda: "ready\n" in self.said() or process.poll() is not None, seconds=60.0)
+            assert "ready\n" in self.said(), self.said()
 
     def said(self) -> str:
         """All that it has printed."""
@@ -103,6 +128,10 @@ class Stack:
         urls: dict[str, str] = json.loads((self.data / "urls.json").read_text())
         return urls[name]
 
+    def sockets(self) -> Path:
+        """The directory of PostgreSQL's socket."""
+        return Path(dj_database_url.parse(self.url("DATABASE_URL"))["HOST"])
+
     def sql(self, statement: str) -> list[tuple[object, ...]]:
         """Run one statement in a connection of its own."""
         with psycopg.connect(self.url("DATABASE_URL")) as connection:
@@ -124,16 +153,43 @@ class Stack:
         return not members(self.data)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The files of a fresh cluster: making one takes seconds where disks are slow, copying it does not."""
+    with ended_afterwards(tmp_path_factory.mktemp("made")) as stack:
+        stack.start(servers=True)
+        stack.kill("guard", signal.SIGTERM)
+        assert stack.ended() == 0
+        yield stack.data / "postgres"
+
+
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """A stack that is ended whatever the test did to it."""
-    stack = Stack(tmp_path.resolve() / "data")
+def stack(tmp_path: Path, made: Path) -> Iterator[Stack]:
+    """A stack with a cluster, but nothing running yet."""
+    with ended_afterwards(tmp_path) as stack:
+        shutil.copytree(made, stack.data / "postgres")
+        yield stack
+
+
+@pytest.fixture
+def empty_stack(tmp_path: Path) -> Iterator[Stack]:
+    """A stack that has never been started."""
+    with ended_afterwards(tmp_path) as stack:
+        yield stack
+
+
+@contextlib.contextmanager
+def ended_afterwards(place: Path) -> Iterator[Stack]:
+    """A stack that is ended whatever a test did to it."""
+    stack = Stack(place.resolve() / "data")
     yield stack
     for process in members(stack.data):
         with contextlib.suppress(ProcessLookupError):
             os.kill(process.pid, signal.SIGKILL)
     if stack.process is not None:
-        stack.process.wait(timeout=5.0)
+        stack.ended(seconds=5.0)
+    with contextlib.suppress(FileNotFoundError):
+        shutil.rmtree(stack.sockets(), ignore_errors=True)
     shutil.rmtree(outside_place(stack.data), ignore_errors=True)
 
 
@@ -219,8 +275,18 @@ def test_a_stop_signal_stops_all_and_is_success(stack: Stack, target: str, signu
     assert stack.nothing_left()
 
 
+def test_under_nohup_it_outlives_its_terminal(stack: Stack) -> None:
+    stack.start(("one", STEADY), prefix=("nohup",))
+    first = stack.pid("one")
+    stack.kill("guard", signal.SIGHUP)
+    stack.kill("supervisor", signal.SIGHUP)
+    stack.kill("one")  # noticed after the signals before it
+    eventually(lambda: stack.pid("one") not in {0, first})
+    stack.kill("guard", signal.SIGTERM)
+    assert stack.ended() == 0
+
+
 def test_stopping_goes_from_the_application_to_redis_to_postgres(stack: Stack) -> None:
-    stack.data.mkdir()
     (stack.data / "check.py").write_text(
         "import os, psycopg, redis\n"
         "psycopg.connect(os.environ['DATABASE_URL']).close()\n"
@@ -293,8 +359,7 @@ def test_durability_is_on_and_the_database_is_reached_only_through_its_socket(st
         assert client.config_get("append*") | {"appendonly": "yes", "appendfsync": "everysec"} == (
             client.config_get("append*")
         )
-    sockets = Path(dj_database_url.parse(stack.url("DATABASE_URL"))["HOST"])
-    assert sockets.stat().st_mode & 0o777 == 0o700
+    assert stack.sockets().stat().st_mode & 0o777 == 0o700
 
 
 def test_servers_left_by_an_earlier_start_are_ended_first(stack: Stack) -> None:
@@ -305,12 +370,12 @@ def test_servers_left_by_an_earlier_start_are_ended_first(stack: Stack) -> None:
     program = postgres_install().program("postgres")
     prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"] if os.geteuid() == 0 else []
     left = subprocess.Popen(
-        [*prefix, str(program), "-D", str(cluster), "-c", "listen_addresses=", "-k", str(stack.data / "run")],
+        [*prefix, str(program), "-D", str(cluster), "-c", "listen_addresses=", "-k", str(stack.sockets())],
         start_new_session=True,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    eventually(lambda: "ready" in (cluster / "postmaster.pid").read_text() if left.poll() is None else False)
+    eventually(lambda: listens_on(stack.sockets()))
     stack.start(servers=True)
     left.wait(timeout=5.0)
     assert stack.answers()
@@ -321,14 +386,15 @@ def test_a_lock_file_that_names_somebody_elses_process_is_no_obstacle(stack: Sta
     stack.start(servers=True)
     stack.kill("guard", signal.SIGTERM)
     assert stack.ended() == 0
-    stale = f"{os.getpid()}\n{stack.data / 'postgres'}\n1\n5432\n{stack.data / 'run'}\n\n\nready   \n"
+    stale = f"{os.getpid()}\n{stack.data / 'postgres'}\n1\n5432\n{stack.sockets()}\n\n\nready   \n"
     (stack.data / "postgres" / "postmaster.pid").write_text(stale)
-    (stack.data / "run" / ".s.PGSQL.5432.lock").write_text(stale)
+    (stack.sockets() / ".s.PGSQL.5432.lock").write_text(stale)
     stack.start(servers=True)
     assert stack.answers()
 
 
-def test_an_interrupted_first_start_is_begun_again(stack: Stack) -> None:
+def test_an_interrupted_first_start_is_begun_again(empty_stack: Stack) -> None:
+    stack = empty_stack
     stack.start(servers=True, wait=False)
     eventually((stack.data / "postgres.new" / "PG_VERSION").exists)
     stack.kill("supervisor")
@@ -339,7 +405,8 @@ def test_an_interrupted_first_start_is_begun_again(stack: Stack) -> None:
     assert stack.answers()
 
 
-def test_a_stop_signal_during_the_first_start_is_obeyed(stack: Stack) -> None:
+def test_a_stop_signal_during_the_first_start_is_obeyed(empty_stack: Stack) -> None:
+    stack = empty_stack
     stack.start(servers=True, wait=False)
     eventually((stack.data / "postgres.new" / "PG_VERSION").exists)
     stack.kill("guard", signal.SIGINT)
@@ -350,25 +417,24 @@ def test_a_stop_signal_during_the_first_start_is_obeyed(stack: Stack) -> None:
 @pytest.mark.parametrize(
     "name", ["Größe, with 'quotes' \"and\" 100% Capitals", "deep/" + "x" * 60 + "/" + "y" * 60]
 )
-def test_any_directory_will_do(tmp_path: Path, name: str) -> None:
-    data = tmp_path / name
-    data.parent.mkdir(parents=True, exist_ok=True)
-    stack = Stack(data.resolve())
+def test_any_directory_will_do(tmp_path: Path, made: Path, name: str) -> None:
+    stack = Stack(tmp_path.resolve() / name)
+    shutil.copytree(made, stack.data / "postgres")
     try:
         stack.start(servers=True)
         assert stack.answers()
-        settings = dj_database_url.parse(stack.url("DATABASE_URL"))
-        assert len(os.fsencode(f"{settings['HOST']}/.s.PGSQL.5432")) < 90
-        with psycopg.connect(host=settings["HOST"], user=settings["USER"], dbname=settings["NAME"]):
-            pass
+        assert len(os.fsencode(f"{stack.sockets()}/.s.PGSQL.5432")) < 90
+        assert listens_on(stack.sockets())
     finally:
         stack.kill("guard", signal.SIGTERM)
         stack.ended()
+        shutil.rmtree(stack.sockets(), ignore_errors=True)
     assert stack.nothing_left()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
-def test_root_without_user_namespaces_runs_postgres_as_nobody(stack: Stack) -> None:
+def test_root_without_user_namespaces_runs_postgres_as_nobody(empty_stack: Stack) -> None:
+    stack = empty_stack
     stack.data.mkdir(mode=0o700)
     before = stack.data.stat().st_mode
     stack.start(servers=True, ONSET_PG_MODE="nobody")
@@ -388,6 +454,33 @@ def test_root_without_user_namespaces_runs_postgres_as_nobody(stack: Stack) -> N
     ]
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_cluster_follows_when_root_runs_postgres_in_another_way(made: Path) -> None:
+    reachable = Path("/var/tmp", f"onset-test-{os.getpid()}")  # noqa: S108 - a place nobody can reach
+    reachable.mkdir(mode=0o755)
+    stack = Stack(reachable / "data")
+    shutil.copytree(made, stack.data / "postgres")
+    try:
+        for number, mode in enumerate(("userns", "nobody", "userns")):
+            stack.start(servers=True, ONSET_PG_MODE=mode)
+            stack.sql("create table if not exists kept as select 42 as answer")
+            stack.sql("insert into kept values (42)")
+            assert len(stack.sql("select answer from kept")) == number + 2
+            stack.kill("guard", signal.SIGTERM)
+            assert stack.ended() == 0
+        assert stack.nothing_left()
+    finally:
+        shutil.rmtree(reachable)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become nobody")
+def test_a_cluster_that_nobody_cannot_reach_is_named_and_not_replaced(stack: Stack) -> None:
+    stack.start(servers=True, wait=False, ONSET_PG_MODE="nobody")
+    assert stack.ended(seconds=30.0) == 1
+    assert f"The data of this demo is in {stack.data / 'postgres'}, which" in stack.said()
+    assert not (outside_place(stack.data) / "postgres").exists()
+
+
 def _in(process: Process, place: Path) -> bool:
     with contextlib.suppress(OSError):
         return Path(f"/proc/{process.pid}/cwd").readlink().is_relative_to(place)
@@ -398,7 +491,6 @@ class Terminal:
     """`make` in a terminal of its own, running a stack by `exec` as our Makefile does."""
 
     def __init__(self, stack: Stack) -> None:
-        stack.data.mkdir()
         self.stack = stack
         makefile = stack.data.with_name("Makefile")
         command = f"exec {sys.executable} -m tests.faults.supervised {stack.data} --child one 'sleep 1000'"

@@ -76,7 +76,9 @@ def codes() -> dict[str, str]:
 def _codes_in(tree: ast.Module) -> Iterator[str]:
     for call in calls(tree):
         if called(call) not in _LOOKUPS:
-            yield from (code for word in call.keywords if word.arg == "code" for code in _branches(word.value))
+            yield from (
+                code for word in call.keywords if word.arg == "code" for code in _branches(word.value)
+            )
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             for statement in node.body:

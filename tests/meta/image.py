@@ -29,7 +29,9 @@ def services() -> dict[str, dict[str, Any]]:
 
 def instructions() -> list[tuple[str, str]]:
     """(instruction, argument) of the Dockerfile, with continued lines joined and comments dropped."""
-    lines = [line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")]
+    lines = [
+        line for line in (ROOT / "Dockerfile").read_text().splitlines() if not line.lstrip().startswith("#")
+    ]
     joined = "\n".join(lines).replace("\\\n", " ")
     found = []
     for line in joined.splitlines():

@@ -24,7 +24,16 @@ def read_by(module: str) -> dict[str, bool]:
 
 
 def _has_default(call: ast.Call) -> bool:
-    positional = {"text": 2, "names": 2, "number": 2, "choice": 3, "rate": 2, "address": 2, "url": 3, "site": 99}
+    positional = {
+        "text": 2,
+        "names": 2,
+        "number": 2,
+        "choice": 3,
+        "rate": 2,
+        "address": 2,
+        "url": 3,
+        "site": 99,
+    }
     return len(call.args) >= positional.get(called(call), 99) or any(
         keyword.arg == "default" for keyword in call.keywords
     )

@@ -56,4 +56,8 @@ def constant(node: ast.expr | None) -> str | None:
 
 def strings(tree: ast.AST) -> set[str]:
     """Every string literal in it."""
-    return {node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }

@@ -1,5 +1,7 @@
 """What waits for a moment is looked at: settings name it, beat ticks it, a worker knows its task."""
 
+from typing import Any
+
 import pytest
 from django.conf import settings
 
@@ -34,7 +36,8 @@ def test_each_kind_is_ticked_watched_and_done(dotted: str) -> None:
 
 
 def test_every_tick_is_a_task_of_ours_that_only_says_look_now() -> None:
-    for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+    schedule: dict[str, dict[str, Any]] = dict(settings.CELERY_BEAT_SCHEDULE)
+    for name, entry in schedule.items():
         assert entry["task"] in app.tasks, name
         assert not entry.get("args"), f"{name}: what is due is in the database, not in the tick"
         assert not entry.get("kwargs"), f"{name}: what is due is in the database, not in the tick"

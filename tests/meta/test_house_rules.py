@@ -36,12 +36,13 @@ def clock_readings(tree: ast.AST) -> Iterator[int]:
 
 def status_writes(tree: ast.AST) -> Iterator[int]:
     """Lines that change a record's status: assignments to ``.status``, setattr, and update(status=…)."""
+    written: list[ast.expr]
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=targets):
-                written: list[ast.expr] = list(targets)
-            case ast.AugAssign(target=target) | ast.AnnAssign(target=target):
-                written = [target]
+                written = list(targets)
+            case ast.AugAssign() | ast.AnnAssign():
+                written = [node.target]
             case ast.Call():
                 written = []
                 if called(node) in _WRITING_CALLS and any(word.arg == "status" for word in node.keywords):
@@ -73,7 +74,9 @@ def test_only_services_write_a_status() -> None:
 
 def test_the_present_is_read_in_one_place() -> None:
     others = tuple(
-        m for m in modules() if m.name != CLOCK and not m.name.startswith(_OTHER_CLOCKS) and not m.is_migration
+        m
+        for m in modules()
+        if m.name != CLOCK and not m.name.startswith(_OTHER_CLOCKS) and not m.is_migration
     )
     assert findings(clock_readings, within=others) == []
 
@@ -87,7 +90,9 @@ def test_clinic_time_is_read_by_views_tasks_and_commands_only() -> None:
             continue
         for node in ast.walk(module.tree):
             match node:
-                case ast.ImportFrom(module="clinic.common", names=names) if any(n.name == "clock" for n in names):
+                case ast.ImportFrom(module="clinic.common", names=names) if any(
+                    n.name == "clock" for n in names
+                ):
                     importing.append(module.name)
                 case ast.ImportFrom(module="clinic.common.clock"):
                     importing.append(module.name)
@@ -107,7 +112,9 @@ def test_no_module_is_too_long_to_hold_in_the_head() -> None:
 
 def test_no_drawer_for_odds_and_ends() -> None:
     names = {module.name for module in modules(*APPLICATION, *HARNESS)}
-    assert {name for name in names if name.rsplit("/", 1)[-1] in {"utils.py", "helpers.py", "misc.py"}} == set()
+    assert {
+        name for name in names if name.rsplit("/", 1)[-1] in {"utils.py", "helpers.py", "misc.py"}
+    } == set()
 
 
 def needs_no_docstring(module: Module) -> bool:
@@ -115,7 +122,9 @@ def needs_no_docstring(module: Module) -> bool:
     if module.is_migration or module.name.endswith("/apps.py"):
         return True
     allowed = (ast.Import, ast.ImportFrom, ast.Assign)
-    return module.name.endswith("/__init__.py") and all(isinstance(node, allowed) for node in module.tree.body)
+    return module.name.endswith("/__init__.py") and all(
+        isinstance(node, allowed) for node in module.tree.body
+    )
 
 
 def test_every_module_says_what_lives_in_it() -> None:

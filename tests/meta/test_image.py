@@ -1,8 +1,11 @@
 """Dockerfile and docker-compose.yml against the code: commands, variables, addresses, secrets, steps."""
 
+import ast
 import re
 import shlex
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from typing import Any
 
 import pytest
@@ -27,7 +30,7 @@ from tests.meta.image import (
     variables,
 )
 from tests.meta.settings_names import read_by
-from tests.meta.source import APPLICATION, ROOT
+from tests.meta.source import APPLICATION, ROOT, modules
 
 # Read by gunicorn and Docker Compose themselves, not by our settings.
 NOT_SETTINGS = {"WEB_CONCURRENCY", "DJANGO_SETTINGS_MODULE"}
@@ -315,6 +318,42 @@ def test_copied_files_exist() -> None:
         if word == "COPY" and "--from=" not in rest:
             for source in rest.split()[:-1]:
                 assert (ROOT / source).exists(), source
+
+
+def runtime_packages() -> set[str]:
+    """The distributions of uv.lock that are installed without the development groups."""
+    packages = {found["name"]: found for found in tomllib.loads((ROOT / "uv.lock").read_text())["package"]}
+    wanted = [needed["name"] for needed in packages["onset"]["dependencies"]]
+    reached: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name not in reached:
+            reached.add(name)
+            wanted += [needed["name"] for needed in packages[name].get("dependencies", [])]
+    return reached
+
+
+def test_the_application_imports_only_what_the_image_installs() -> None:
+    """The demo's own room may use more; production does not install that."""
+    installed = {name: {d.lower() for d in found} for name, found in packages_distributions().items()}
+    runtime = {name.replace("_", "-") for name in runtime_packages()}
+    strangers = set()
+    for module in modules():
+        if module.name.startswith("clinic/embedded/"):
+            continue
+        for node in ast.walk(module.tree):
+            match node:
+                case ast.Import(names=names):
+                    imported = [alias.name for alias in names]
+                case ast.ImportFrom(module=str(source), level=0):
+                    imported = [source]
+                case _:
+                    continue
+            for package in {name.partition(".")[0] for name in imported}:
+                known = package in sys.stdlib_module_names or package in APPLICATION
+                if not known and not {d.replace("_", "-") for d in installed.get(package, set())} & runtime:
+                    strangers.add((module.name, package))
+    assert strangers == set()
 
 
 def test_the_python_of_the_image_is_one_we_support() -> None:

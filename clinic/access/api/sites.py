@@ -40,7 +40,7 @@ class SiteSerializer(serializers.Serializer[Site]):
     version = serializers.IntegerField(read_only=True)
 
 
-class SiteFilters(django_filters.FilterSet):  # type: ignore[misc]  # django_filters is untyped
+class SiteFilters(django_filters.FilterSet):
     """What a list of sites can be narrowed by."""
 
     active = FlagFilter()

@@ -99,7 +99,9 @@ class Command(BaseCommand):
         )
         WorkingHours.objects.create(site=site, weekday=5, start=time(9), end=time(13))
         Closure.objects.bulk_create(
-            Closure(site=site, start_at=_midnight(day, site.zone), end_at=_midnight(day, site.zone, 1), reason=why)
+            Closure(
+                site=site, start_at=_midnight(day, site.zone), end_at=_midnight(day, site.zone, 1), reason=why
+            )
             for day, why in HOLIDAYS
         )
 

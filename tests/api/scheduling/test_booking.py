@@ -49,7 +49,9 @@ def test_a_booking_holds_chair_and_nurse_and_queues_its_messages(
     assert booked["end"] == "2027-01-11T11:00:00-07:00"
     assert (booked["status"], booked["course"], booked["version"]) == ("booked", None, 1)
     assert response["ETag"] == '"1"'
-    held = {(row["kind"], row["use"], row["start"][11:16], row["end"][11:16]) for row in booked["allocations"]}
+    held = {
+        (row["kind"], row["use"], row["start"][11:16], row["end"][11:16]) for row in booked["allocations"]
+    }
     assert held == {
         ("chair", "exclusive", "09:00", "11:00"),
         ("nurse", "exclusive", "09:00", "09:15"),
@@ -101,7 +103,11 @@ def test_any_order_of_arrival_fits_what_a_nurse_may_watch(
     for minutes in (60, 120):
         phases = [{"name": "rest", "minutes": minutes, "needs": [{"kind": "nurse", "use": "shared"}]}]
         VisitType.objects.create(
-            code=f"rest-{minutes}", name=f"Rest {minutes}", discreet_name="visit", kind="follow_up", phases=phases
+            code=f"rest-{minutes}",
+            name=f"Rest {minutes}",
+            discreet_name="visit",
+            kind="follow_up",
+            phases=phases,
         )
     visits = {"A": ("09:00", 60), "B": ("10:00", 60), "C": ("09:00", 120), "D": ("09:00", 120)}
     for number, name in enumerate(order):
@@ -284,7 +290,7 @@ def test_pages_follow_each_other_without_gaps(desk: APIClient, site: Site) -> No
 
 
 def test_availability_and_booking_agree(desk: APIClient, site: Site, patient: Patient) -> None:
-    query = {
+    query: dict[str, Any] = {
         "visit_type": INFUSION,
         "site": site.pk,
         "start": "2027-01-11T00:00:00-07:00",
@@ -306,7 +312,12 @@ def test_availability_and_booking_agree(desk: APIClient, site: Site, patient: Pa
 
 def test_no_slots_come_with_reasons(desk: APIClient, site: Site) -> None:
     Resource.objects.filter(site=site, kind="nurse").update(active=False)
-    query = {"visit_type": INFUSION, "site": site.pk, "start": START, "end": "2027-01-13T00:00:00-07:00"}
+    query: dict[str, Any] = {
+        "visit_type": INFUSION,
+        "site": site.pk,
+        "start": START,
+        "end": "2027-01-13T00:00:00-07:00",
+    }
     found = desk.get("/api/v1/availability/", query).json()
     assert found["slots"] == []
     assert [(row["day"], row["kind"], row["code"]) for row in found["reasons"]] == [
@@ -330,7 +341,7 @@ def test_no_slots_come_with_reasons(desk: APIClient, site: Site) -> None:
 def test_bad_searches_name_the_parameter(
     desk: APIClient, site: Site, change: dict[str, str], pointer: str, code: str
 ) -> None:
-    query = {"visit_type": INFUSION, "site": site.pk, "start": START, **change}
+    query: dict[str, Any] = {"visit_type": INFUSION, "site": site.pk, "start": START, **change}
     response = desk.get("/api/v1/availability/", query)
     assert response.status_code == 400
     assert (pointer, code) in codes(response)
@@ -341,7 +352,7 @@ def test_a_search_costs_the_same_number_of_queries_however_large(
 ) -> None:
     for n in range(10):
         ResourceFactory.create(site=site, name=f"More {n}")
-    query = {
+    query: dict[str, Any] = {
         "visit_type": INFUSION,
         "site": site.pk,
         "start": START,
@@ -352,7 +363,9 @@ def test_a_search_costs_the_same_number_of_queries_however_large(
         desk.get("/api/v1/availability/", query)
 
 
-def test_visit_types_without_resources_keep_the_sites_hours(desk: APIClient, site: Site, patient: Patient) -> None:
+def test_visit_types_without_resources_keep_the_sites_hours(
+    desk: APIClient, site: Site, patient: Patient
+) -> None:
     call = visit_type("follow-up")
     call.phases = [{"name": "call", "minutes": 20, "needs": []}]
     call.save()

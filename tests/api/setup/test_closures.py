@@ -227,7 +227,9 @@ def test_an_auditor_is_not_told_of_appointments(client_as: Clients, manager: API
     assert shown == {name: value for name, value in closed.items() if name != "affected_appointments"}
 
 
-def test_other_sites_do_not_exist(client_as: Clients, manager: APIClient, site: Site, chair: Resource) -> None:
+def test_other_sites_do_not_exist(
+    client_as: Clients, manager: APIClient, site: Site, chair: Resource
+) -> None:
     rows = [manager.post(URL, {**BODY, **o}).json() for o in ({"site": site.pk}, {"resource": chair.pk})]
     stranger = client_as("manager", SiteFactory.create())
     assert stranger.get(URL).json()["results"] == []

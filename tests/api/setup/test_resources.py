@@ -181,10 +181,26 @@ def test_out_of_service_lists_what_is_booked_and_asks_somebody(
     reply = patch(manager, nurse, active=False)
     assert (reply.status_code, reply.json()["active"]) == (200, False)
     assert reply.json()["affected_appointments"] == [soon.pk, later.pk]
-    items = WorkItem.objects.order_by("id").values_list("key", "kind", "severity", "owner_role", "patient", "site")
+    items = WorkItem.objects.order_by("id").values_list(
+        "key", "kind", "severity", "owner_role", "patient", "site"
+    )
     assert set(items) == {
-        (f"resource:{nurse.pk}:appointment:{soon.pk}", "resource_gone", "urgent", "front_desk", soon.patient_id, site.pk),
-        (f"resource:{nurse.pk}:appointment:{later.pk}", "resource_gone", "routine", "front_desk", later.patient_id, site.pk),
+        (
+            f"resource:{nurse.pk}:appointment:{soon.pk}",
+            "resource_gone",
+            "urgent",
+            "front_desk",
+            soon.patient_id,
+            site.pk,
+        ),
+        (
+            f"resource:{nurse.pk}:appointment:{later.pk}",
+            "resource_gone",
+            "routine",
+            "front_desk",
+            later.patient_id,
+            site.pk,
+        ),
     }
     soon.refresh_from_db()
     assert soon.status == "booked"

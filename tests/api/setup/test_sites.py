@@ -109,7 +109,10 @@ def test_neutral_names_are_not_mistaken(client_as: Clients, site: Site) -> None:
     [
         ({"name": None}, {("/name", "null")}),
         ({"name": ""}, {("/name", "blank")}),
-        ({"name": "x" * 121, "discreet_name": "x" * 41}, {("/name", "max_length"), ("/discreet_name", "max_length")}),
+        (
+            {"name": "x" * 121, "discreet_name": "x" * 41},
+            {("/name", "max_length"), ("/discreet_name", "max_length")},
+        ),
         ({"name": "a\u0000b"}, {("/name", "null_characters_not_allowed")}),
         ({"name": {"a": 1}, "address": []}, {("/name", "invalid"), ("/address", "invalid")}),
         ({"timezone": "Mars/Olympus"}, {("/timezone", "unknown_timezone")}),

@@ -21,7 +21,10 @@ BODY = {
     "name": "Booster",
     "discreet_name": "appointment",
     "kind": "infusion",
-    "phases": [{"name": "set-up", "minutes": 10, "needs": [CHAIR]}, {"name": "rest", "minutes": 20, "needs": []}],
+    "phases": [
+        {"name": "set-up", "minutes": 10, "needs": [CHAIR]},
+        {"name": "rest", "minutes": 20, "needs": []},
+    ],
 }
 Clients = Callable[..., APIClient]
 

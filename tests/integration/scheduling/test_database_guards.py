@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -19,7 +20,7 @@ def at(hour: float) -> datetime:
     return NINE + timedelta(hours=hour - 9)
 
 
-def appointment(site: Site, *, start: float = 9, end: float = 11, **extra: object) -> Appointment:
+def appointment(site: Site, *, start: float = 9, end: float = 11, **extra: Any) -> Appointment:
     return Appointment.objects.create(
         patient=extra.pop("patient", None) or PatientFactory.create(site=site),
         visit_type=visit_type(),
@@ -32,7 +33,7 @@ def appointment(site: Site, *, start: float = 9, end: float = 11, **extra: objec
     )
 
 
-def allocate(resource: Resource, start: float, end: float, lane: int, **extra: object) -> Allocation:
+def allocate(resource: Resource, start: float, end: float, lane: int, **extra: Any) -> Allocation:
     return Allocation.objects.create(
         appointment=appointment(resource.site, start=start, end=end),
         resource=resource,
@@ -44,7 +45,7 @@ def allocate(resource: Resource, start: float, end: float, lane: int, **extra: o
     )
 
 
-def refused(name: str) -> object:
+def refused(name: str) -> Any:
     return pytest.raises(IntegrityError, match=name)
 
 

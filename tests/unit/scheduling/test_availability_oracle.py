@@ -333,7 +333,9 @@ class EmptyDay:
         }[rule]
 
     def bears_out_of_none(self, rule: Rule) -> bool:
-        starts = self.left or self.able
+        # Limits that leave no start time at all are the reason before any resource is looked at.
+        any_timely = any(timely(self.case, start) for start in self.able)
+        starts = self.left if any_timely else self.able
         return {
             Rule.OFF_GRID: not self.able,
             Rule.PATIENT_BUSY: bool(self.open_for_all) and not self.left,

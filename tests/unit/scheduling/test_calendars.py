@@ -93,6 +93,12 @@ class TestWeeklyHours:
         (found,) = opened(WeeklyHours(6, time(1, 30), time(1, 45)), AUTUMN)
         assert found == Interval(utc(2027, 11, 7, 7, 30), utc(2027, 11, 7, 8, 45))
 
+    def test_where_the_doubled_hour_only_begins_closing_is_the_first_time_the_clock_shows_it(self) -> None:
+        (found,) = opened(WeeklyHours(6, time(0), time(1)), AUTUMN)
+        assert found == Interval(utc(2027, 11, 7, 6), utc(2027, 11, 7, 7))
+        havana, sunday = ZoneInfo("America/Havana"), date(2027, 11, 7)  # its doubled hour is 00:00 to 01:00
+        assert opened(WeeklyHours(5, time(0), time(0)), sunday, zone=havana) == []
+
     def test_closures_are_cut_out_and_overlapping_hours_joined(self) -> None:
         found = open_intervals(
             hours=[WeeklyHours(0, time(8), time(12)), WeeklyHours(0, time(11), time(17))],

@@ -51,7 +51,11 @@ def refusal(read: Callable[[], object]) -> str:
         (lambda: env.choice(NAME, ("on", "off"), "off"), "on", "on"),
         (lambda: env.rate(NAME, "3000/min"), "", "3000/min"),
         (lambda: env.rate(NAME, "3000/min"), "5/s", "5/s"),
-        (lambda: env.address(NAME, "a@b.example"), "Front desk <desk@b.example>", "Front desk <desk@b.example>"),
+        (
+            lambda: env.address(NAME, "a@b.example"),
+            "Front desk <desk@b.example>",
+            "Front desk <desk@b.example>",
+        ),
         (lambda: env.url(NAME, ("redis", "unix")), "unix:///run/redis.sock", "unix:///run/redis.sock"),
         (lambda: env.url(NAME, ("redis",)), "redis://:p@[::1]:6379/0", "redis://:p@[::1]:6379/0"),
         (lambda: env.site(NAME, ("https",)), "https://onset.example.org/", "https://onset.example.org"),
@@ -75,11 +79,27 @@ def test_accepts(given: Any, read: Callable[[], object], value: str, expected: o
         (lambda: env.address(NAME, "a@b"), ["nobody", "a@", "@b", "a@b\nBcc: c@d", "two words@b"]),
         (
             lambda: env.url(NAME, ("redis",)),
-            [None, "redis", "redis:/x", "http://x", "://x", "redis://h:port/", "redis://h:99999/", "redis://[::1/"],
+            [
+                None,
+                "redis",
+                "redis:/x",
+                "http://x",
+                "://x",
+                "redis://h:port/",
+                "redis://h:99999/",
+                "redis://[::1/",
+            ],
         ),
         (
             lambda: env.site(NAME, ("https",)),
-            [None, "https://", "http://x.example", "https://x.example/path", "https://x.example?q", "https://u@x.example"],
+            [
+                None,
+                "https://",
+                "http://x.example",
+                "https://x.example/path",
+                "https://x.example?q",
+                "https://u@x.example",
+            ],
         ),
     ],
 )
@@ -90,7 +110,14 @@ def test_refuses(given: Any, read: Callable[[], object], values: list[str | None
 
 
 @pytest.mark.parametrize(
-    "value", ["hunter2", "user:hunter2@host/db", "postgres:hunter2", "postgresql://u:hunter2@h:port/db", "hunter2://x y"]
+    "value",
+    [
+        "hunter2",
+        "user:hunter2@host/db",
+        "postgres:hunter2",
+        "postgresql://u:hunter2@h:port/db",
+        "hunter2://x y",
+    ],
 )
 def test_a_refused_url_is_not_repeated(given: Any, value: str) -> None:
     given(value)
@@ -111,7 +138,9 @@ def test_the_variable_wins_over_the_file(given: Any, monkeypatch: pytest.MonkeyP
     assert env.text(NAME) == "direct"
 
 
-def test_a_file_that_cannot_be_read_is_named(given: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_named(
+    given: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     given(None)
     for path in (tmp_path / "missing", tmp_path):
         monkeypatch.setenv(f"{NAME}_FILE", str(path))

@@ -134,8 +134,10 @@ def test_nothing_of_the_demo_is_in_production() -> None:
     assert (result.returncode, result.stdout) == (0, "no mailbox\n"), result.stderr
 
 
-@pytest.mark.parametrize(("url", "verified"), [("rediss://127.0.0.1:9/0", True), ("redis://127.0.0.1:9/0", False)])
-def test_celery_asks_redis_for_its_certificate(url: str, verified: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(
+    ("url", "verified"), [("rediss://127.0.0.1:9/0", True), ("redis://127.0.0.1:9/0", False)]
+)
+def test_celery_asks_redis_for_its_certificate(url: str, verified: bool) -> None:
     script = (
         "from clinic.celery import app\n"
         "connection = app.connection_for_write()\n"

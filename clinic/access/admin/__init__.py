@@ -1,0 +1,3 @@
+from clinic.access.admin import people, sites
+
+__all__ = ["people", "sites"]

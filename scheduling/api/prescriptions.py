@@ -1,0 +1,230 @@
+"""/prescriptions/: antidepressants, their history of doses, and the check-ins planned from it."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from clinic.api.fields import DayField, IdFilter, InstantField, VisibleField
+from clinic.api.views import OnsetViewSet, ReadMixin
+from patients.models import Patient
+from scheduling.api.check_ins import CheckInSerializer, CheckInsSerializer, DoseField
+from scheduling.domain.check_in_history import DoseKind
+from scheduling.domain.dose_orders import Step, standing
+from scheduling.models import Prescription
+from scheduling.selectors.prescriptions import as_history
+from scheduling.services import prescriptions
+
+_MOST_STEPS = 20
+
+
+class StepSerializer(serializers.Serializer[Any]):
+    """A dose planned from a day on."""
+
+    dose_mg = DoseField(help_text="Milligrams a day.")
+    effective_on = DayField(help_text="The first day on this dose, in the patient's zone.")
+
+
+class DoseEventSerializer(serializers.Serializer[Any]):
+    """One change of dose. History is never rewritten: an overtaken one stays, no longer ``standing``."""
+
+    sequence = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=[kind.value for kind in DoseKind])
+    dose_mg = DoseField()
+    ordered_on = DayField()
+    effective_on = DayField()
+    planned = serializers.BooleanField()
+    standing = serializers.BooleanField(help_text="False: a later order overtook it.")
+    recorded_at = InstantField()
+    recorded_by = serializers.IntegerField(source="recorded_by_id", allow_null=True)
+
+
+class PrescriptionSerializer(serializers.ModelSerializer[Prescription]):
+    """One medicine for one patient, at the dose in force today."""
+
+    patient = serializers.IntegerField(source="patient_id")
+    dose_mg = DoseField(help_text="Milligrams a day, in force today; after a stop, the last dose.")
+    planned_steps = StepSerializer(many=True, help_text="Steps of the titration that stand.")
+    dose_events = DoseEventSerializer(many=True)
+    switched_from = serializers.IntegerField(source="switched_from_id", allow_null=True)
+    prescribed_by = serializers.IntegerField(source="prescribed_by_id", allow_null=True)
+
+    class Meta:
+        model = Prescription
+        fields = [
+            "id",
+            "patient",
+            "medication",
+            "drug_class",
+            "dose_mg",
+            "first_dose_on",
+            "planned_steps",
+            "indication",
+            "status",
+            "switched_from",
+            "prescribed_by",
+            "dose_events",
+            "version",
+        ]
+        read_only_fields = fields
+
+    def to_representation(self, instance: Prescription) -> dict[str, Any]:
+        """What of the history still stands is read once for both lists."""
+        rows = sorted(instance.dose_events.all(), key=lambda row: row.sequence)
+        kept = {event.sequence for event in standing(events=as_history(rows))}
+        for row in rows:
+            row.standing = row.sequence in kept  # type: ignore[attr-defined]
+        instance.planned_steps = [row for row in rows if row.planned and row.sequence in kept]  # type: ignore[attr-defined]
+        shown: dict[str, Any] = super().to_representation(instance)
+        shown["dose_events"] = DoseEventSerializer(rows, many=True).data
+        return shown
+
+
+class PlannedPrescriptionSerializer(PrescriptionSerializer):
+    """A prescription with every check-in it has, superseded ones too."""
+
+    check_ins = CheckInSerializer(many=True)
+
+    class Meta(PrescriptionSerializer.Meta):
+        fields = [*PrescriptionSerializer.Meta.fields, "check_ins"]
+        read_only_fields = fields
+
+
+class _DoseSerializer(serializers.Serializer[Any]):
+    dose_mg = DoseField(help_text="Milligrams a day.")
+    planned_steps = StepSerializer(
+        many=True,
+        required=False,
+        default=list,
+        max_length=_MOST_STEPS,  # type: ignore[call-arg]  # taken by the list that many=True makes
+    )
+
+    def validate_planned_steps(self, steps: list[dict[str, Any]]) -> list[Step]:
+        """As the service takes them."""
+        return [Step(dose_mg=step["dose_mg"], effective_on=step["effective_on"]) for step in steps]
+
+
+class _MedicineSerializer(_DoseSerializer):
+    medication = serializers.CharField(max_length=80)
+    drug_class = serializers.ChoiceField(choices=Prescription.DrugClass.choices)
+
+
+class NewPrescriptionSerializer(_MedicineSerializer):
+    """What to prescribe."""
+
+    patient = VisibleField(queryset=Patient.objects)
+    first_dose_on = DayField(help_text="The first day on which it is taken, in the patient's zone.")
+    indication = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+
+
+class StopSerializer(serializers.Serializer[Any]):
+    """When it ends."""
+
+    effective_on = DayField(help_text="The first day without it, in the patient's zone.")
+    ordered_on = DayField(required=False, allow_null=True, default=None, help_text="Today when left out.")
+
+
+class ChangeDoseSerializer(_DoseSerializer, StopSerializer):
+    """The new dose, and from when."""
+
+    effective_on = DayField(help_text="The first day on the new dose, in the patient's zone.")
+
+
+class SwitchSerializer(_MedicineSerializer, StopSerializer):
+    """The other medicine, and from when."""
+
+    effective_on = DayField(help_text="The first day on the new medicine, without the old one.")
+    indication = serializers.CharField(
+        max_length=80,
+        required=False,
+        allow_blank=True,
+        allow_null=True,
+        default=None,
+        help_text="As before when left out.",
+    )
+
+
+class PrescriptionFilters(django_filters.FilterSet):
+    """What a list can be narrowed by."""
+
+    patient = IdFilter(field_name="patient_id")
+    site = IdFilter(field_name="patient__site_id")
+    status = django_filters.MultipleChoiceFilter(choices=Prescription.Status.choices)
+    drug_class = django_filters.MultipleChoiceFilter(choices=Prescription.DrugClass.choices)
+
+
+class PrescriptionViewSet(ReadMixin, OnsetViewSet):
+    """Prescriptions of patients at the sites where the caller reads them."""
+
+    queryset = Prescription.objects.prefetch_related("dose_events")
+    serializer_class = PrescriptionSerializer
+    filterset_class = PrescriptionFilters
+    page_ordering = ("-first_dose_on", "-id")
+    permissions = {
+        "list": "prescriptions.read",
+        "retrieve": "prescriptions.read",
+        "check_ins": "check_ins.read",
+        "create": "prescriptions.write",
+        "change_dose": "prescriptions.write",
+        "stop": "prescriptions.write",
+        "switch": "prescriptions.write",
+        "restart": "prescriptions.write",
+    }
+
+    @extend_schema(request=NewPrescriptionSerializer, responses={201: PlannedPrescriptionSerializer})
+    def create(self, request: Request) -> Response:
+        """Prescribe a medicine with the steps planned for it; its check-ins are planned at once."""
+        wanted = self.parse(NewPrescriptionSerializer)
+        patient = wanted.pop("patient")
+        prescribed = prescriptions.prescribe(actor=self.actor, now=self.now, patient_id=patient.pk, **wanted)
+        return self._planned(prescribed, status=201)
+
+    @extend_schema(request=ChangeDoseSerializer, responses={200: PlannedPrescriptionSerializer})
+    @action(detail=True, methods=["post"], url_path="change-dose")
+    def change_dose(self, request: Request, pk: str) -> Response:
+        """Increase or decrease; check-ins count from ``effective_on``."""
+        return self._planned(prescriptions.change_dose(**self._order(pk, ChangeDoseSerializer)))
+
+    @extend_schema(request=StopSerializer, responses={200: PlannedPrescriptionSerializer})
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, pk: str) -> Response:
+        """End it; what was not sent yet is withdrawn, withdrawal check-ins are planned."""
+        return self._planned(prescriptions.stop(**self._order(pk, StopSerializer)))
+
+    @extend_schema(request=SwitchSerializer, responses={201: PlannedPrescriptionSerializer})
+    @action(detail=True, methods=["post"])
+    def switch(self, request: Request, pk: str) -> Response:
+        """End it and begin another medicine on the same day; the reply is the new prescription."""
+        return self._planned(prescriptions.switch(**self._order(pk, SwitchSerializer)), status=201)
+
+    @extend_schema(request=ChangeDoseSerializer, responses={200: PlannedPrescriptionSerializer})
+    @action(detail=True, methods=["post"])
+    def restart(self, request: Request, pk: str) -> Response:
+        """Take a stopped medicine again."""
+        return self._planned(prescriptions.restart(**self._order(pk, ChangeDoseSerializer)))
+
+    @extend_schema(responses={200: CheckInsSerializer})
+    @action(detail=True, methods=["get"], url_path="check-ins", pagination_class=None, filter_backends=())
+    def check_ins(self, request: Request, pk: str) -> Response:
+        """Every check-in, superseded ones too; each says why it is there."""
+        return Response({"results": self._check_ins(self.get_object())})
+
+    def _order(self, pk: str, serializer_class: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+        return {
+            **self.parse(serializer_class),
+            "actor": self.actor,
+            "now": self.now,
+            "prescription_id": int(pk),
+            "expected_version": self.expected_version(),
+        }
+
+    def _planned(self, prescription: Prescription, *, status: int = 200) -> Response:
+        return self.show(prescription, status=status, extra={"check_ins": self._check_ins(prescription)})
+
+    def _check_ins(self, prescription: Prescription) -> Any:
+        rows = prescription.check_ins.order_by("due_on", "id")
+        return CheckInSerializer(rows, many=True).data

@@ -1,0 +1,47 @@
+"""Which check-ins may be recorded as answered, and for which day."""
+
+from datetime import date
+
+from clinic.common.errors import Conflict, FieldError, Invalid
+from scheduling.domain.check_in_contacts import Windowed
+from scheduling.domain.check_ins import OPEN, CheckInStatus
+
+RECORDABLE = OPEN | {CheckInStatus.MISSED}
+"""A missed one too: the answer was given in time but written down late."""
+
+_NEXT = {
+    CheckInStatus.ANSWERED: "It has been recorded already.",
+    CheckInStatus.SUPERSEDED: "A change of dose replaced it. Record the check-in that took its place.",
+    CheckInStatus.CANCELLED: "It was cancelled and asks for nothing.",
+}
+
+
+class InvalidTransition(Conflict):
+    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
+
+    code = "invalid_transition"
+
+
+def require_recordable(status: CheckInStatus) -> None:
+    """Raises InvalidTransition."""
+    if status not in RECORDABLE:
+        raise InvalidTransition(_NEXT[status], state=status.value, possible=[])
+
+
+def require_in_window(*, row: Windowed, answered_on: date, latest: date) -> None:
+    """An answer belongs to its window, both ends included; ``latest`` is the present date.
+
+    Raises Invalid: ``answered_in_the_future``, ``outside_window``.
+    """
+    if answered_on > latest:
+        raise _refused("answered_in_the_future", "This day has not come yet. Give the day of the answer.")
+    if not row.window_start_on <= answered_on <= row.window_end_on:
+        raise _refused(
+            "outside_window",
+            f"It can be answered from {row.window_start_on} to {row.window_end_on}. "
+            "Note anything said outside these days on the work item or the next check-in.",
+        )
+
+
+def _refused(code: str, detail: str) -> Invalid:
+    return Invalid(detail, code=code, errors=[FieldError("/answered_on", code, detail)])
