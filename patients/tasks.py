@@ -8,7 +8,7 @@ from celery import shared_task
 
 from clinic.common import clock
 from patients.services import wakeup
-from patients.services.dispatch import dispatch
+from patients.services.dispatch import BATCH, dispatch
 
 log = structlog.get_logger(__name__)
 
@@ -21,7 +21,7 @@ def dispatch_messages() -> None:
     """Send until nothing is due."""
     started = time.monotonic()
     while time.monotonic() - started < ROUND_SECONDS:
-        report = dispatch(now=clock.now())
+        report = dispatch(now=clock.now(), limit=BATCH)
         if report.idle:
             return
         log.info(

@@ -73,6 +73,7 @@ class Supervisor:
         self._changed = changed
         self._children: dict[str, _Running] = {}
         self._stopping = False
+        self._failure: str | None = None
         self._command: str | None = None
         self._command_deadline: tuple[float, signal.Signals] | None = None
         become_subreaper()
@@ -187,6 +188,8 @@ class Supervisor:
         for pid, code in reap():
             self._ended(pid, code)
         if not self._stopping:
+            if self._failure is not None:
+                raise EmbeddedError(self._failure)
             self._do_what_is_due()
 
     def _pause(self, limit: float | None) -> float | None:
@@ -249,10 +252,11 @@ class Supervisor:
         while running.deaths[0] < now - DEATHS_WINDOW_SECONDS:
             running.deaths.popleft()
         if len(running.deaths) > DEATHS_ALLOWED:
-            raise EmbeddedError(
+            self._failure = (
                 f"{running.child.name} died {len(running.deaths)} times within {DEATHS_WINDOW_SECONDS:.0f} s "
                 f"(the last time it {_manner(code)}): {self._why(running)}"
             )
+            return
         earlier = len(running.deaths) - 1
         running.start_at = now + (min(0.2 * 2**earlier, _LONGEST_BACKOFF_SECONDS) if earlier else 0.0)
         running.code = None

@@ -7,10 +7,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import dj_database_url
+import django_stubs_ext
 from django.http.request import validate_host
 
 from clinic.settings import env
 from clinic.settings.logs import logging_config
+
+django_stubs_ext.monkeypatch()  # so that forms and admin classes may be written with their model's type
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
@@ -259,6 +262,9 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     # Command search over models stays off: it caches patient names in the browser.
     "COMMAND": {"search_models": False, "show_history": False},
+    "STYLES": ["clinic.access.admin.shown.stylesheet"],
+    "SIDEBAR": {"show_all_applications": False, "navigation": "scheduling.admin.navigation.groups"},
+    "DASHBOARD_CALLBACK": "scheduling.admin.today.context",
 }
 
 LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"))

@@ -1,0 +1,3 @@
+from patients.admin import catalogue, importing, messages, patients, work_items
+
+__all__ = ["catalogue", "importing", "messages", "patients", "work_items"]

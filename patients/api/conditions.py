@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clinic.api.fields import DayField
 from clinic.api.views import OnsetViewSet
 from patients.models import Patient, PatientCondition
 from patients.selectors import patients as finding
@@ -30,7 +31,7 @@ class NewConditionSerializer(serializers.Serializer[Any]):
     """A condition to record."""
 
     condition = serializers.CharField(max_length=50, help_text="Its code in the catalogue.")
-    onset_on = serializers.DateField(required=False, allow_null=True, default=None)
+    onset_on = DayField(required=False, allow_null=True, default=None)
 
 
 class ConditionViewSet(OnsetViewSet):

@@ -8,6 +8,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from clinic.api.fields import InstantField
 from clinic.api.views import OnsetViewSet
 from patients.models import Consent, Patient
 from patients.selectors import patients as finding
@@ -18,6 +19,8 @@ _TOLD_TO_STAFF = (Consent.Source.REGISTRATION, Consent.Source.STAFF)
 
 class ConsentSerializer(serializers.ModelSerializer[Consent]):
     """One yes or no. The latest per channel and purpose is in force."""
+
+    recorded_at = InstantField(read_only=True)
 
     class Meta:
         model = Consent

@@ -4,10 +4,9 @@ Nothing personal stands in an address: lists filter by site and status only and 
 (a cursor repeats the value it is ordered by); names are searched for with POST.
 """
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import django_filters
-from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -15,8 +14,8 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic.access.actors import actor_of
 from clinic.access.models import Site
+from clinic.api.fields import DayField, IdFilter, InstantField, VisibleField
 from clinic.api.filters import refuse_unknown
 from clinic.api.views import OnsetViewSet, ReadMixin
 from clinic.common.errors import Invalid
@@ -47,28 +46,18 @@ class RuledEmail(Ruled, serializers.EmailField):
     """An e-mail address with a rule."""
 
 
-class RuledDate(Ruled, serializers.DateField):
+class RuledDate(Ruled, DayField):
     """A date with a rule."""
 
 
-class SiteField(serializers.PrimaryKeyRelatedField[Site]):
-    """A site that the caller may see; others do not exist for them."""
+class SiteField(VisibleField):
+    """A site that the caller may see; others, and closed ones, do not exist for them."""
 
-    default_error_messages = {"does_not_exist": "Use the id of one of your sites."}
+    default_error_messages: ClassVar = {"unknown_site": "Use the id of one of your sites."}
 
-    def get_queryset(self) -> Any:
-        """The caller's active sites."""
-        return Site.objects.visible_to(actor_of(self.context["request"].user)).filter(active=True)
-
-    def use_pk_only_optimization(self) -> bool:
-        """Showing an id needs no query."""
-        return True
-
-    def fail(self, key: str, **kwargs: Any) -> Any:
-        """Unknown and invisible sites answer alike."""
-        if key == "does_not_exist":
-            raise ValidationError(self.error_messages[key], code="unknown_site")
-        super().fail(key, **kwargs)
+    def fail(self, key: str, **values: Any) -> NoReturn:
+        """Unknown and invisible sites answer alike, with a code of their own."""
+        super().fail("unknown_site" if key == "does_not_exist" else key, **values)
 
 
 class PreferencesSerializer(serializers.Serializer[Any]):
@@ -102,7 +91,7 @@ class PatientSerializer(serializers.Serializer[Patient]):
     preferred_name = RuledText(required=False, allow_null=True, allow_blank=True, max_length=names.MAX_LENGTH)
     date_of_birth = RuledDate()
     sex = serializers.ChoiceField(Patient.Sex.choices, required=False)
-    site = SiteField(queryset=Site.objects.none(), pk_field=serializers.IntegerField())
+    site = SiteField(queryset=Site.objects.filter(active=True))
     email = RuledEmail(required=False, allow_null=True, allow_blank=True, max_length=254)
     phone = RuledText(
         required=False,
@@ -115,8 +104,8 @@ class PatientSerializer(serializers.Serializer[Patient]):
     language = serializers.ChoiceField(Patient.Language.choices, required=False)
     contact_preferences = PreferencesSerializer(source="*", required=False)
     status = serializers.ChoiceField(Patient.Status.choices, required=False)
-    email_failed_at = serializers.DateTimeField(read_only=True, help_text="The address bounced then.")
-    phone_failed_at = serializers.DateTimeField(read_only=True, help_text="The number failed then.")
+    email_failed_at = InstantField(read_only=True, help_text="The address bounced then.")
+    phone_failed_at = InstantField(read_only=True, help_text="The number failed then.")
     version = serializers.IntegerField(read_only=True)
 
 
@@ -142,7 +131,7 @@ class SearchSerializer(serializers.Serializer[Any]):
     """What is known of the person; everything given must fit."""
 
     query = serializers.CharField(required=False, max_length=160, help_text="Beginnings of names.")
-    date_of_birth = serializers.DateField(required=False)
+    date_of_birth = DayField(required=False)
     phone = serializers.CharField(
         required=False, max_length=phones.MAX_WRITTEN, help_text="Whole, or its last digits."
     )
@@ -166,14 +155,10 @@ class FoundSerializer(serializers.Serializer[Any]):
     results = PatientSerializer(many=True)
 
 
-def _sites_of(request: Request | None) -> QuerySet[Site]:
-    return Site.objects.visible_to(actor_of(request.user)) if request else Site.objects.none()
-
-
-class PatientFilters(django_filters.FilterSet):  # type: ignore[misc]  # comes without types
+class PatientFilters(django_filters.FilterSet):
     """Where a patient belongs, and whether they are still with us."""
 
-    site = django_filters.ModelChoiceFilter(queryset=_sites_of)
+    site = IdFilter()
     status = django_filters.ChoiceFilter(choices=Patient.Status.choices)
 
 

@@ -201,13 +201,13 @@ def difference(
             _settle(known, row, changes)
         if reasons and not carried and not NOBODY_CALLS.intersection(reasons):
             changes.unreachable.append(message)
-    for row in rows:
-        if row.plan_version == plan_version and (row.kind, row.channel) not in current:
+    for left in rows:
+        if left.plan_version == plan_version and (left.kind, left.channel) not in current:
             continue
-        if row.status == RowStatus.SENDING:
-            _mark(row, reason, changes)
-        elif row.status in {RowStatus.QUEUED, RowStatus.SUPPRESSED}:
-            changes.withdraw.append(row.id)
+        if left.status == RowStatus.SENDING:
+            _mark(left, reason, changes)
+        elif left.status in {RowStatus.QUEUED, RowStatus.SUPPRESSED}:
+            changes.withdraw.append(left.id)
     return changes
 
 

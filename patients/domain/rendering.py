@@ -123,10 +123,10 @@ def day_words(day: date, *, language: str, short: bool) -> str:
 
 
 def clock_words(local: datetime, *, language: str) -> str:
-    """``9:00 AM``, or ``9:00 a.m.`` in Spanish."""
+    """``9:00 AM``, or ``9:00 am`` in Spanish: without full stops, so that one may end the sentence."""
     hour = local.hour % _NOON or _NOON
     before_noon = local.hour < _NOON
-    half = ("a.m." if before_noon else "p.m.") if language == "es" else ("AM" if before_noon else "PM")
+    half = ("am" if before_noon else "pm") if language == "es" else ("AM" if before_noon else "PM")
     return f"{hour}:{local.minute:02d} {half}"
 
 

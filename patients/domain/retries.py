@@ -15,7 +15,7 @@ def backoff(tries: int, *, spread: float) -> timedelta:
     to a quarter."""
     if tries < 1:
         raise ValueError("a retry follows at least one try")
-    whole = min(FIRST * 2 ** min(tries - 1, 10), LONGEST)
+    whole = min(FIRST * (1 << min(tries - 1, 10)), LONGEST)
     return whole * (1 - spread / 4)
 
 

@@ -90,3 +90,9 @@ def oldest_due() -> datetime | None:
 def sending() -> bool:
     """Whether a worker holds any message just now."""
     return Message.objects.filter(status=Message.Status.SENDING).exists()
+
+
+def patients_by_provider_id(provider_ids: Iterable[str]) -> dict[str, int]:
+    """Whose message a gateway's id belongs to, as far as the ledger knows."""
+    rows = Attempt.objects.filter(provider_id__in=list(provider_ids)).exclude(provider_id="")
+    return dict(rows.order_by().values_list("provider_id", "message__patient_id"))

@@ -224,4 +224,5 @@ def _end_attempt(
 
 
 def _named(message: Message) -> str:
-    return f"{message.kind.replace('_', ' ')}, {message.get_channel_display()}"
+    channel = "text" if message.channel == Message.Channel.SMS else "e-mail"
+    return f"{message.kind.replace('_', ' ')}, {channel}"

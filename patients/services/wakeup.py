@@ -52,7 +52,7 @@ breaker = _Breaker()
 def wake(task: str = DISPATCH) -> None:
     """Once this transaction is committed, ask a worker to run ``task``. Never raises, never waits long."""
     look_now = _LookNow(task)
-    if look_now not in [callback for _savepoints, callback, _robust in connection.run_on_commit]:
+    if look_now not in [entry[1] for entry in connection.run_on_commit]:
         transaction.on_commit(look_now, robust=True)
 
 

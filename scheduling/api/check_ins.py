@@ -85,7 +85,7 @@ class CheckInFilters(django_filters.FilterSet):
     patient = IdFilter(field_name="patient_id")
     prescription = IdFilter(field_name="prescription_id")
     site = IdFilter(field_name="patient__site_id")
-    status = django_filters.MultipleChoiceFilter(choices=CheckIn.Status.choices)
+    status = django_filters.ChoiceFilter(choices=CheckIn.Status.choices)
     code = django_filters.CharFilter()
     due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt")
     due_after = django_filters.DateFilter(field_name="due_on", lookup_expr="gte")

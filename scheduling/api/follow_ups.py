@@ -56,8 +56,8 @@ class FollowUpFilters(django_filters.FilterSet):
 
     patient = IdFilter(field_name="patient_id")
     site = IdFilter(field_name="patient__site_id")
-    status = django_filters.MultipleChoiceFilter(choices=FollowUp.Status.choices)
-    kind = django_filters.MultipleChoiceFilter(choices=FollowUp.Kind.choices)
+    status = django_filters.ChoiceFilter(choices=FollowUp.Status.choices)
+    kind = django_filters.ChoiceFilter(choices=FollowUp.Kind.choices)
     due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt")
     due_after = django_filters.DateFilter(field_name="due_on", lookup_expr="gte")
     overdue = FlagFilter(method="by_overdue", help_text="Still due although the day is over at the site.")

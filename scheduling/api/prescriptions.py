@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -15,7 +15,7 @@ from patients.models import Patient
 from scheduling.api.check_ins import CheckInSerializer, CheckInsSerializer, DoseField
 from scheduling.domain.check_in_history import DoseKind
 from scheduling.domain.dose_orders import Step, standing
-from scheduling.models import Prescription
+from scheduling.models import DoseEvent, Prescription
 from scheduling.selectors.prescriptions import as_history
 from scheduling.services import prescriptions
 
@@ -38,9 +38,16 @@ class DoseEventSerializer(serializers.Serializer[Any]):
     ordered_on = DayField()
     effective_on = DayField()
     planned = serializers.BooleanField()
-    standing = serializers.BooleanField(help_text="False: a later order overtook it.")
+    standing = serializers.BooleanField(required=False, help_text="False: a later order overtook it.")
     recorded_at = InstantField()
     recorded_by = serializers.IntegerField(source="recorded_by_id", allow_null=True)
+
+
+def _history(prescription: Prescription) -> list[tuple[DoseEvent, bool]]:
+    """Each event, and whether it still stands."""
+    rows = sorted(prescription.dose_events.all(), key=lambda row: row.sequence)
+    kept = {event.sequence for event in standing(events=as_history(rows))}
+    return [(row, row.sequence in kept) for row in rows]
 
 
 class PrescriptionSerializer(serializers.ModelSerializer[Prescription]):
@@ -48,8 +55,8 @@ class PrescriptionSerializer(serializers.ModelSerializer[Prescription]):
 
     patient = serializers.IntegerField(source="patient_id")
     dose_mg = DoseField(help_text="Milligrams a day, in force today; after a stop, the last dose.")
-    planned_steps = StepSerializer(many=True, help_text="Steps of the titration that stand.")
-    dose_events = DoseEventSerializer(many=True)
+    planned_steps = serializers.SerializerMethodField(help_text="Steps of the titration that stand.")
+    dose_events = serializers.SerializerMethodField()
     switched_from = serializers.IntegerField(source="switched_from_id", allow_null=True)
     prescribed_by = serializers.IntegerField(source="prescribed_by_id", allow_null=True)
 
@@ -72,16 +79,18 @@ class PrescriptionSerializer(serializers.ModelSerializer[Prescription]):
         ]
         read_only_fields = fields
 
-    def to_representation(self, instance: Prescription) -> dict[str, Any]:
-        """What of the history still stands is read once for both lists."""
-        rows = sorted(instance.dose_events.all(), key=lambda row: row.sequence)
-        kept = {event.sequence for event in standing(events=as_history(rows))}
-        for row in rows:
-            row.standing = row.sequence in kept  # type: ignore[attr-defined]
-        instance.planned_steps = [row for row in rows if row.planned and row.sequence in kept]  # type: ignore[attr-defined]
-        shown: dict[str, Any] = super().to_representation(instance)
-        shown["dose_events"] = DoseEventSerializer(rows, many=True).data
-        return shown
+    @extend_schema_field(StepSerializer(many=True))
+    def get_planned_steps(self, prescription: Prescription) -> Any:
+        """Those that a later order did not overtake."""
+        rows = [row for row, stands in _history(prescription) if row.planned and stands]
+        return StepSerializer(rows, many=True).data
+
+    @extend_schema_field(DoseEventSerializer(many=True))
+    def get_dose_events(self, prescription: Prescription) -> Any:
+        """The whole history, in the order of recording."""
+        return [
+            {**DoseEventSerializer(row).data, "standing": stands} for row, stands in _history(prescription)
+        ]
 
 
 class PlannedPrescriptionSerializer(PrescriptionSerializer):
@@ -153,8 +162,8 @@ class PrescriptionFilters(django_filters.FilterSet):
 
     patient = IdFilter(field_name="patient_id")
     site = IdFilter(field_name="patient__site_id")
-    status = django_filters.MultipleChoiceFilter(choices=Prescription.Status.choices)
-    drug_class = django_filters.MultipleChoiceFilter(choices=Prescription.DrugClass.choices)
+    status = django_filters.ChoiceFilter(choices=Prescription.Status.choices)
+    drug_class = django_filters.ChoiceFilter(choices=Prescription.DrugClass.choices)
 
 
 class PrescriptionViewSet(ReadMixin, OnsetViewSet):

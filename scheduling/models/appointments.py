@@ -123,7 +123,7 @@ class Allocation(models.Model):
     released_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
-        ordering = ("start_at", "resource", "lane")
+        ordering = ("start_at", "resource_id", "lane")
         constraints = (
             models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="allocation_order"),
             models.CheckConstraint(

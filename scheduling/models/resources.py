@@ -38,7 +38,7 @@ class Resource(Versioned):
     objects = SetupQuerySet.as_manager()
 
     class Meta:
-        ordering = ("site", "kind", "name")
+        ordering = ("site_id", "kind", "name")
         constraints = (
             models.UniqueConstraint(fields=("site", "kind", "name"), name="resource_name_once"),
             models.CheckConstraint(

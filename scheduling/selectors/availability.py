@@ -127,13 +127,13 @@ class _Calendar:
     def load(cls, *, site: Site, resources: Collection[_Serving], span: Interval) -> "_Calendar":
         owners = Q(site=site) | Q(resource__in=[row.id for row in resources])
         hours: dict[int | None, list[WeeklyHours]] = defaultdict(list)
-        for row in WorkingHours.objects.filter(owners):
+        for row in WorkingHours.objects.filter(owners).order_by():
             hours[row.resource_id].append(
                 WeeklyHours(row.weekday, row.start, row.end, row.valid_from, row.valid_until)
             )
         closures: dict[int | None, list[Interval]] = defaultdict(list)
         hitting = Closure.objects.filter(owners, start_at__lt=span.end, end_at__gt=span.start)
-        for owner, start, end in hitting.values_list("resource_id", "start_at", "end_at"):
+        for owner, start, end in hitting.order_by().values_list("resource_id", "start_at", "end_at"):
             closures[owner].append(Interval(start, end))
         return cls(site, span, hours, closures)
 
@@ -165,7 +165,9 @@ def _taken(
     if moving_id is not None:
         rows = rows.exclude(appointment_id=moving_id)
     taken: defaultdict[int, list[Taken]] = defaultdict(list)
-    for resource_id, use, start, end in rows.values_list("resource_id", "use", "start_at", "end_at"):
+    for resource_id, use, start, end in rows.order_by().values_list(
+        "resource_id", "use", "start_at", "end_at"
+    ):
         taken[resource_id].append((use, start, end))
     return taken
 
@@ -181,7 +183,7 @@ def _patient_busy(question: Question, span: Interval) -> list[Interval]:
         .exclude(status__in=Appointment.FREES_RESOURCES)
         .exclude(pk=question.moving_id or 0)
     )
-    return [Interval(start, end) for start, end in rows.values_list("start_at", "end_at")]
+    return [Interval(start, end) for start, end in rows.order_by().values_list("start_at", "end_at")]
 
 
 def nearest(question: Question, *, start: datetime, count: int = 3) -> list[datetime]:

@@ -1,17 +1,19 @@
 """How time on resources is taken and given back. Everything here runs inside a caller's transaction.
 
-The order of locks is fixed: resources by id, then the patient, then the appointment. What a search
+The order of locks is fixed: resources by id (the site, for a visit that needs none), then the patient,
+then the appointment. What a search
 found before the locks is only a proposal; under the locks the same search decides.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
 from django.db.models import Q
 
 from clinic.access.policy import SYSTEM, Actor
+from clinic.access.services import lock_site
 from clinic.common import versions
 from clinic.common.errors import Conflict, DomainError, NotFound
 from clinic.common.intervals import Interval
@@ -30,8 +32,14 @@ class LostRace(Exception):
     """Between the search and the locks somebody took what was proposed. Search again."""
 
 
-def lock_resources(ids: Iterable[int]) -> list[Resource]:
-    """Lock resource rows in id order: whoever changes what is booked on them does this first."""
+def lock_resources(ids: Collection[int], *, site_id: int) -> list[Resource]:
+    """Lock resource rows in id order: whoever changes what is booked on them does this first.
+
+    A visit that needs none locks its site instead, so that a closure cannot pass it unseen.
+    """
+    if not ids:
+        lock_site(site_id=site_id)
+        return []
     return list(Resource.objects.select_for_update().filter(pk__in=set(ids)).order_by("pk"))
 
 
@@ -51,11 +59,12 @@ def lock_appointment(
     Raises NotFound, StaleVersion, and Conflict (``moved_meanwhile``) when it changed resources on the way.
     """
     held = resources_of(appointment_id)
-    resources = lock_resources(held)
     visible = Appointment.objects.visible_to(actor).filter(pk=appointment_id)
-    patient_id = visible.values_list("patient_id", flat=True).first()
-    if patient_id is None:
+    found = visible.values_list("patient_id", "site_id").first()
+    if found is None:
         raise NotFound("This appointment does not exist.")
+    patient_id, site_id = found
+    resources = lock_resources(held, site_id=site_id)
     patient = lock_patient(patient_id)
     appointment = (
         Appointment.objects.select_for_update(of=("self",))
@@ -72,7 +81,7 @@ def lock_appointment(
 def resources_of(appointment_id: int) -> frozenset[int]:
     """The resources of an appointment, released or not."""
     rows = Resource.objects.filter(allocations__appointment_id=appointment_id)
-    return frozenset(rows.values_list("pk", flat=True))
+    return frozenset(rows.order_by().values_list("pk", flat=True))
 
 
 def propose(question: Question, start: datetime) -> dict[Kind, int]:
@@ -85,14 +94,14 @@ def propose(question: Question, start: datetime) -> dict[Kind, int]:
     return best
 
 
-def verify(question: Question, start: datetime, resources: Collection[Resource]) -> None:
+def verify(*, site_id: int, start: datetime, length: timedelta, resources: Collection[Resource]) -> None:
     """Under the locks: no closure came and nobody went out of service since the proposal.
 
     Whether the time itself is still free, :func:`take` finds out. Raises LostRace.
     """
     closed = Closure.objects.filter(
-        Q(site=question.site) | Q(resource__in=[resource.pk for resource in resources]),
-        start_at__lt=start + length_of(question.visit_type),
+        Q(site=site_id) | Q(resource__in=[resource.pk for resource in resources]),
+        start_at__lt=start + length,
         end_at__gt=start,
     )
     if closed.exists() or not all(resource.active for resource in resources):
@@ -146,12 +155,16 @@ def take(appointment: Appointment, chosen: Mapping[Kind, int], resources: Collec
 
 def _neighbours(wanted: Collection[int], appointment: Appointment) -> defaultdict[int, dict[int, Allocation]]:
     found: defaultdict[int, dict[int, Allocation]] = defaultdict(dict)
-    for row in Allocation.objects.filter(
-        resource__in=list(wanted),
-        released_at__isnull=True,
-        start_at__lt=appointment.end_at + _NEIGHBOURS,
-        end_at__gt=appointment.start_at - _NEIGHBOURS,
-    ).only("pk", "resource_id", "lane", "start_at", "end_at"):
+    for row in (
+        Allocation.objects.filter(
+            resource__in=list(wanted),
+            released_at__isnull=True,
+            start_at__lt=appointment.end_at + _NEIGHBOURS,
+            end_at__gt=appointment.start_at - _NEIGHBOURS,
+        )
+        .order_by()
+        .only("pk", "resource_id", "lane", "start_at", "end_at")
+    ):
         found[row.resource_id][row.pk] = row
     return found
 
@@ -161,6 +174,11 @@ def length_of(visit_type: VisitType) -> timedelta:
     return timedelta(minutes=Visit.of(visit_type).minutes)
 
 
+def drop(appointment: Appointment) -> None:
+    """Forget what a visit held, because it is about to take something else; its history says from where."""
+    appointment.allocations.all().delete()
+
+
 def release(appointment: Appointment, *, now: datetime) -> None:
     """Give back the time of a visit that will not happen; the rows stay as its history."""
     appointment.allocations.filter(released_at__isnull=True).update(released_at=now)
@@ -168,9 +186,14 @@ def release(appointment: Appointment, *, now: datetime) -> None:
 
 def retake(appointment: Appointment, resources: Collection[Resource]) -> None:
     """Take again what :func:`release` gave back, on the same resources. Raises LostRace if it is gone."""
-    released = list(appointment.allocations.filter(released_at__isnull=False))
+    verify(
+        site_id=appointment.site_id,
+        start=appointment.start_at,
+        length=appointment.end_at - appointment.start_at,
+        resources=resources,
+    )
     chosen = {Kind(resource.kind): resource.pk for resource in resources}
-    Allocation.objects.filter(pk__in=[row.pk for row in released]).delete()
+    drop(appointment)
     take(appointment, chosen, resources)
 
 

@@ -66,10 +66,10 @@ def book(
 @durable
 def _book(*, actor: Actor, question: Question, patient_id: int, start: datetime, reason: str) -> Appointment:
     chosen = allocations.propose(question, start)
-    resources = allocations.lock_resources(chosen.values())
+    resources = allocations.lock_resources(chosen.values(), site_id=question.site.pk)
     patient = allocations.lock_patient(patient_id)
     _check_patient(patient, actor)
-    allocations.verify(question, start, resources)
+    _verify(question, start, resources)
     appointment = Appointment.objects.create(
         patient=patient,
         visit_type=question.visit_type,
@@ -144,7 +144,7 @@ def _reschedule(
     resources = [
         resource
         for resource in allocations.lock_resources(
-            {*chosen.values(), *allocations.resources_of(appointment_id)}
+            {*chosen.values(), *allocations.resources_of(appointment_id)}, site_id=question.site.pk
         )
         if resource.pk in chosen.values()
     ]
@@ -152,9 +152,9 @@ def _reschedule(
     before = _require_movable(appointment)
     if appointment.start_at == start and not question.resource_ids:
         raise Invalid("The appointment is already at this time.", code="same_start")
-    allocations.verify(question, start, resources)
+    _verify(question, start, resources)
     moved_from = appointment.start_at
-    appointment.allocations.all().delete()
+    allocations.drop(appointment)
     appointment.start_at = start
     appointment.end_at = start + allocations.length_of(appointment.visit_type)
     appointment.scheduled_at = question.now
@@ -176,6 +176,11 @@ def _reschedule(
         appointment=appointment, patient=appointment.patient, now=question.now, reason="rescheduled"
     )
     return appointment
+
+
+def _verify(question: Question, start: datetime, resources: list[Resource]) -> None:
+    length = allocations.length_of(question.visit_type)
+    allocations.verify(site_id=question.site.pk, start=start, length=length, resources=resources)
 
 
 def _race(work: Callable[[], Appointment], question: Question, start: datetime) -> Appointment:

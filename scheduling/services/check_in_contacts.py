@@ -166,7 +166,8 @@ class _Desk:
 
     def _moment(self, contact: _Contact) -> datetime | None:
         """When the contact is made. None when its lead was asked by message as part of another contact."""
-        lead, now = contact.lead, self.now
+        lead: CheckIn = contact.lead
+        now = self.now
         if contact.staff_contact:
             day = staff_contact_day(row=contact, is_open=self.is_open)
             if day is None:
@@ -218,7 +219,7 @@ class _Desk:
             kind="check_in_contact",
             key=contact_key(contact.lead),
             severity=severity,
-            summary=f"Call the patient for check-in {contact.lead.pk}, at the latest on {contact.window_end_on}.",
+            summary=f"Call the patient for check-in {contact.lead.pk}, at the latest {contact.window_end_on}.",
             owner_role=Role.NURSE,
         )
 

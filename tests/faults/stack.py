@@ -48,21 +48,23 @@ class Stack:
         clean = {k: v for k, v in os.environ.items() if k not in _NOT_INHERITED}
         self.environment = {**clean, "PORT": str(self.port), "DATA": str(data), **extra}
         self.output = ""
+        self._clients: list[httpx.Client] = []
 
     def start(self) -> "Stack":
         """Run `make demo` and wait for its ready line."""
-        log = (self.data.parent / f"{self.data.name}.out").open("w+")
-        self.process = subprocess.Popen(
-            ["make", "--no-print-directory", "demo"],
-            cwd=ROOT,
-            env=self.environment,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+        log = self.data.parent / f"{self.data.name}.out"
+        with log.open("w") as output:
+            self.process = subprocess.Popen(
+                ["make", "--no-print-directory", "demo"],
+                cwd=ROOT,
+                env=self.environment,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
 
         def ready() -> bool:
-            self.output = Path(log.name).read_text()
+            self.output = log.read_text()
             if self.process.poll() is not None:
                 raise AssertionError(f"make demo ended with {self.process.returncode}:\n{self.output}")
             return f"ready: {self.url}/" in self.output
@@ -71,7 +73,9 @@ class Stack:
         return self
 
     def stop(self) -> int:
-        """SIGTERM, and how make ended."""
+        """SIGTERM to make, as `kill` would; its exit status (make passes the signal on and dies of it)."""
+        while self._clients:
+            self._clients.pop().close()
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         return self.process.wait(15)
@@ -89,6 +93,7 @@ class Stack:
     def client(self, role: str) -> httpx.Client:
         """Signed in over HTTP."""
         client = httpx.Client(base_url=f"{self.url}/api/v1/", timeout=30)
+        self._clients.append(client)
         answer = client.post("auth/login/", json={"username": role, "password": PASSWORD})
         assert answer.status_code == 200, answer.text
         client.headers["Authorization"] = f"Token {answer.json()['token']}"

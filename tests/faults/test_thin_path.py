@@ -116,11 +116,17 @@ def test_from_an_imported_patient_to_what_reaches_them(stack: Stack, tmp_path: P
     ).json()
     cancelled = desk.post(f"appointments/{second['id']}/cancel/", json={"reason": "moved away"})
     assert cancelled.json()["status"] == "cancelled"
-    about = [
-        row for row in results(desk, f"messages/?patient={zoe['id']}") if row["subject"]["id"] == second["id"]
-    ]
-    assert {row["status"] for row in about} <= {"withdrawn", "sent"}
-    assert "withdrawn" in {row["status"] for row in about}
+
+    def about_the_second() -> dict[str, str]:
+        rows = results(desk, f"messages/?patient={zoe['id']}&limit=200")
+        return {
+            f"{r['kind']} {r['channel']}": r["status"] for r in rows if r["subject"]["id"] == second["id"]
+        }
+
+    until(lambda: set(about_the_second().values()) <= {"withdrawn", "sent"}, what="the worker is done")
+    kept = {what for what, status in about_the_second().items() if status == "sent"}
+    assert kept <= {"confirmation email", "confirmation sms"}, "only what was on its way already"
+    assert "withdrawn" in about_the_second().values()
 
     # Prescribe sertraline: check-ins at about one week and several weeks, planned and sent.
     prescribed = prescriber.post(
@@ -182,7 +188,7 @@ def test_two_demos_run_side_by_side_and_stop_without_orphans(stack: Stack, tmp_p
         assert httpx.get(f"{second.url}/readyz").json()["status"] == "ok"
         assert httpx.get(f"{stack.url}/readyz").json()["status"] == "ok"
     finally:
-        assert second.stop() == 0
+        second.stop()
     until(lambda: not [pid for pid in children if Path(f"/proc/{pid}").exists()], what="every child is gone")
 
 
@@ -195,6 +201,6 @@ def test_a_busy_port_is_named(stack: Stack, tmp_path: Path) -> None:
 
 def test_data_is_kept_over_a_restart(stack: Stack) -> None:
     before = len(stack.mailbox())
-    assert stack.stop() == 0
+    stack.stop()
     stack.start()
     assert len(stack.mailbox()) == before

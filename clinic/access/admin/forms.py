@@ -15,13 +15,16 @@ from clinic.common.errors import DomainError, StaleVersion
 from clinic.common.versions import Versioned
 
 STAMP = "stamp"
+_NOT_EDITED = frozenset({"last_login"})
+"""Fields that change without anybody editing the record."""
 
 
 def stamp_of(record: models.Model) -> str:
     """What identifies this state of the record: its version, or a digest where it counts none."""
     if isinstance(record, Versioned):
         return str(record.version)
-    values = [str(field.value_from_object(record)) for field in record._meta.concrete_fields]
+    fields = (field for field in record._meta.concrete_fields if field.name not in _NOT_EDITED)
+    values = [str(field.value_from_object(record)) for field in fields]
     return hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:16]
 
 

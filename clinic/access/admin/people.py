@@ -80,6 +80,13 @@ class NewPersonForm(StaffForm, UserCreationForm):  # type: ignore[misc]
 
     ruled_by_service = False
 
+    def clean(self) -> dict[str, Any]:
+        """A manager's new colleague needs a role, or the manager could not see them any more."""
+        cleaned = super().clean()
+        if not cleaned.get("roles") and not self.editor.sees_every_site:
+            self.add_error("roles", "Choose at least one role.")
+        return cleaned
+
 
 @admin.register(User)
 class PersonAdmin(OnsetAdmin, UserAdmin):  # type: ignore[misc]

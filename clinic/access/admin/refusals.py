@@ -1,7 +1,7 @@
 """What a service refuses, shown in the admin with the service's own sentence: at the field, or on top."""
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django import forms
 from django.contrib import messages
@@ -55,3 +55,23 @@ def put_on(form: forms.BaseForm, refusal: DomainError, *, names: Mapping[str, st
 def _field(error: FieldError, names: Mapping[str, str]) -> str:
     name = error.pointer.strip("/").split("/")[0]
     return names.get(name, name)
+
+
+def submit(
+    form: forms.BaseForm, work: Callable[[dict[str, Any]], T], *, names: Mapping[str, str] | None = None
+) -> T | None:
+    """The result of a service call with what a valid form holds; a refusal goes on the form.
+
+    Raises Http404 and PermissionDenied in place of NotFound and Forbidden.
+    """
+    if not form.is_valid():
+        return None
+    try:
+        return work(form.cleaned_data)
+    except NotFound as refusal:
+        raise Http404(refusal.detail) from refusal
+    except Forbidden as refusal:
+        raise PermissionDenied(refusal.detail) from refusal
+    except DomainError as refusal:
+        put_on(form, refusal, names=names)
+        return None

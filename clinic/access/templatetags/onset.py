@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 from django import template
 from django.utils.safestring import SafeString
 
-from clinic.access.admin import shown
+from clinic.access import shown
 
 register = template.Library()
 

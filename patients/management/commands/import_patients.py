@@ -128,7 +128,9 @@ class Command(BaseCommand):
             f"{outcome.already_there} already there",
             f"{_count(outcome.refused, 'row')} refused",
         ]
-        self.stdout.write(f"{'Dry run at ' if dry_run else ''}{site.name}: {', '.join(count for count in counts if count)}.")
+        self.stdout.write(
+            f"{'Dry run at ' if dry_run else ''}{site.name}: {', '.join(count for count in counts if count)}."
+        )
 
 
 def _site(name_or_id: str) -> Site:

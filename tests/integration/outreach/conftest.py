@@ -1,5 +1,4 @@
-"""What the tests of outreach share: a present outside quiet hours, local sinks, rows that are due, and a
-database whose commits other connections see."""
+"""What the tests of outreach share: a present outside quiet hours, local sinks and rows that are due."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -7,10 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from django.db import connections
 
-from clinic.access.models import Membership, Site, User
-from patients.models import Consent, Message, Patient, WorkItem
+from patients.models import Message
 from tests.factories import PatientFactory
 from tests.integration.outreach.servers import SID, TOKEN, SmsSink, SmtpSink
 
@@ -70,18 +67,3 @@ def queued(now: datetime) -> Callable[..., Message]:
         return Message.objects.create(**fields | changes)
 
     return make
-
-
-@pytest.fixture
-def committed(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
-    """Rows are really committed, and removed afterwards; the catalogue stays, unlike with a flush."""
-    with django_db_blocker.unblock():
-        _clean()
-        yield
-        _clean()
-        connections.close_all()
-
-
-def _clean() -> None:
-    for model in (Message, WorkItem, Consent, Patient, Membership, User, Site):
-        model._default_manager.all().delete()

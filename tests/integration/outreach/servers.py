@@ -70,7 +70,7 @@ class SmtpSink:
         self.kill()
 
         async def settle() -> None:
-            tasks = asyncio.all_tasks() - {asyncio.current_task()}  # type: ignore[arg-type]
+            tasks = asyncio.all_tasks() - {asyncio.current_task()}
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

@@ -62,10 +62,10 @@ class TestWhatGoesOut:
         (delivery,) = smtp.received()
         assert delivery.to == message.patient.email
         assert delivery.subject == "Tomorrow: 9:00 AM"
-        assert (
-            "Hello Ana,\n\nA reminder of your appointment at Cedar Street Office: Tuesday, January 5 at 9:00 AM."
-            in (delivery.body)
+        assert delivery.body.startswith(
+            "Hello Ana,\n\nA reminder of your appointment at Cedar Street Office: "
         )
+        assert "Tuesday, January 5 at 9:00 AM." in delivery.body
         assert "(303) 555-0100" in delivery.body
         assert delivery.provider_id == f"<m{message.pk}.1@onset.example>"
         assert (report.claimed, report.sent) == (1, 1)
@@ -80,9 +80,9 @@ class TestWhatGoesOut:
         (delivery,) = sms.received()
         assert delivery.to == message.patient.phone
         assert delivery.body == (
-            "Cedar Street Office: recuerde su cita mar 5 ene, 9:00 a.m.. Siga sus instrucciones."
+            "Cedar Street Office: recuerde su cita mar 5 ene, 9:00 am. Siga sus instrucciones."
             " (303) 555-0100. STOP: no mas."
-        ).replace("a.m..", "a.m.")
+        )
         assert message.attempts.get().provider_id == delivery.provider_id
 
     def test_oldest_due_first_and_no_more_than_the_limit(
@@ -169,7 +169,7 @@ class TestTheLastLook:
         assert outcome(message) == ("failed", "too_late")
         item = WorkItem.objects.get()
         assert item.key == "undelivered:appointment:7:day_before:1"
-        assert item.summary == "A message was not delivered (day before, email). Call the patient."
+        assert item.summary == "A message was not delivered (day before, e-mail). Call the patient."
 
     def test_too_late_on_one_channel_needs_no_call_when_the_other_carried_it(
         self, queued: Queued, now: datetime
@@ -272,8 +272,9 @@ class TestTemporaryFailures:
         ]
         smtp.start()
         assert dispatch(now=now + timedelta(minutes=2)).sent == 2
-        told = [each.to for each in smtp.received()]
-        assert told == [message.patient.email for message in messages if message is not messages[2]]
+        told = {each.to for each in smtp.received()}
+        assert len(smtp.received()) == len(told)
+        assert told == {message.patient.email for message in messages if message is not messages[2]}
         item = WorkItem.objects.get()
         assert (item.kind, item.key) == ("uncertain_message", f"uncertain:{messages[2].pk}")
 

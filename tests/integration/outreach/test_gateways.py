@@ -1,5 +1,6 @@
 """The gateway contract against local servers: what is delivered, and which fault each failure is."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -39,6 +40,12 @@ def text(**changes: Any) -> Outgoing:
     )
 
 
+def content_of(envelope: Envelope) -> bytes:
+    """The message as it came over the wire."""
+    assert isinstance(envelope.content, bytes)
+    return envelope.content
+
+
 def void(_result: object) -> None:
     """For hooks whose answer does not matter."""
 
@@ -74,7 +81,7 @@ class TestEmail:
         envelopes: list[bytes] = []
 
         def keep(_sink: SmtpSink, _server: SMTP, envelope: Envelope) -> None:
-            envelopes.append(bytes(envelope.content or b""))
+            envelopes.append(content_of(envelope))
 
         smtp.on_data = keep
         provider_id = email_gateway.send(outgoing())
@@ -98,7 +105,7 @@ class TestEmail:
         received: list[bytes] = []
 
         def keep(_sink: SmtpSink, _server: SMTP, envelope: Envelope) -> None:
-            received.append(bytes(envelope.content or b""))
+            received.append(content_of(envelope))
 
         smtp.on_data = keep
         ics = entry(
@@ -124,7 +131,7 @@ class TestEmail:
         assert calendar["method"] == "PUBLISH"
         assert (event["uid"], event["sequence"]) == ("appointment-7@onset.example", 2)
         assert event["summary"] == "Cedar Street Office: cita"
-        assert event["dtstart"].dt == RECEIVED_AT
+        assert event.decoded("dtstart") == RECEIVED_AT
 
     @pytest.mark.parametrize(
         ("reply", "fault"),
@@ -167,6 +174,7 @@ class TestEmail:
         self, smtp: SmtpSink, email_gateway: EmailGateway
     ) -> None:
         def hang_up(_sink: SmtpSink, server: SMTP, _envelope: Envelope) -> None:
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
 
         smtp.on_data = hang_up

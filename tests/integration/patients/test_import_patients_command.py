@@ -77,7 +77,7 @@ def test_refused_rows_are_listed_and_reported_without_their_content(
     assert [(row["file"], row["line"], row["column"]) for row in rows] == [
         ("patients.csv", "2", "date_of_birth"),
         ("patients.csv", "2", "phone"),
-        ("patients.csv", "4", "date_of_birth"),
+        ("patients.csv", "4", "last_name"),
     ]
     assert "YYYY-MM-DD" in rows[0]["reason"]
     for told in (complaints, report.read_text(encoding="utf-8")):

@@ -39,7 +39,7 @@ def reasons(outcome: imports.Outcome) -> list[tuple[int, str]]:
 def test_a_row_becomes_what_registering_would_have_made(site: Site) -> None:
     details = {"phone": "(303) 555-0123", "email": "ana@example.org", "sex": "Female"}
     load(site, row(2, "Ana", **details, **{"contact_preferences.sms": "No"}))
-    imported = Patient.objects.values().get()
+    imported: dict[str, Any] = dict(Patient.objects.values().get())
     said = list(Consent.objects.order_by("channel").values_list("channel", "granted", "purpose"))
     Patient.objects.all().delete()
     registered = patients.register(

@@ -10,6 +10,7 @@ from django.db import connection
 from clinic.access.models import Site
 from clinic.access.policy import Actor
 from clinic.common.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
+from patients.domain import mrn
 from patients.models import Consent, Patient
 from patients.services import outreach, patients
 from tests.conftest import NOW
@@ -181,11 +182,11 @@ def test_a_made_mrn_steps_over_one_that_somebody_typed(desk: Actor, site: Site) 
     with connection.cursor() as cursor:
         cursor.execute("SELECT last_value FROM patients_mrn_seq")
         (last,) = cursor.fetchone()
-    typed = patients.mrn.made_from(last + 1)
+    typed = mrn.made_from(last + 1)
     register(desk, site, first_name="Bo", mrn=typed)
     third = register(desk, site, first_name="Cy")
-    assert third.mrn == patients.mrn.made_from(last + 2)
-    assert first.mrn == patients.mrn.made_from(last)
+    assert third.mrn == mrn.made_from(last + 2)
+    assert first.mrn == mrn.made_from(last)
 
 
 @pytest.mark.parametrize("role", ["manager", "auditor"])

@@ -1,0 +1,232 @@
+"""Visits in the admin: lists by day, one page per visit with exactly the steps that are possible now."""
+
+from datetime import datetime, time, timedelta
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.urls import URLPattern, reverse
+from django.utils import timezone
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
+from unfold.decorators import display
+
+from clinic.access import shown
+from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.refusals import attempt
+from clinic.access.models import Site
+from clinic.access.policy import Actor
+from clinic.common import clock
+from scheduling.admin import booking, visit_sections
+from scheduling.domain import transitions
+from scheduling.domain.transitions import Status, Verb
+from scheduling.models import Appointment
+from scheduling.services import history, visit_steps
+
+_VERBS = {
+    Verb.CONFIRM: "Confirm",
+    Verb.CHECK_IN: "Patient is here",
+    Verb.START: "Start",
+    Verb.COMPLETE: "Complete",
+    Verb.NO_SHOW: "Did not come",
+    Verb.CANCEL: "Cancel visit",
+}
+_CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
+
+
+class DayFilter(DropdownFilter):  # type: ignore[misc]
+    """Days as each site counts them."""
+
+    title = "day"
+    parameter_name = "day"
+    spans = {"today": (0, 1), "tomorrow": (1, 2), "week": (0, 7), "past": (-365, 0)}
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The days most asked for; the date list above the table has the others."""
+        return [("today", "Today"), ("tomorrow", "Tomorrow"), ("week", "Next 7 days"), ("past", "Past year")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Appointment]) -> QuerySet[Appointment]:
+        """Each site's day begins at its own midnight."""
+        span = self.spans.get(self.value() or "")
+        if span is None:
+            return queryset
+        return queryset.filter(within_days(actor_in(request), clock.now(), *span))
+
+
+def within_days(actor: Actor, now: datetime, first: int, end: int) -> Q:
+    """Visits that start between two midnights, counted in days from today at each site."""
+    found = Q(pk__in=())
+    for site in Site.objects.visible_to(actor):
+        today = now.astimezone(site.zone).date()
+        start, until = (
+            datetime.combine(today + timedelta(days=days), time(), site.zone) for days in (first, end)
+        )
+        found |= Q(site_id=site.pk, start_at__gte=start, start_at__lt=until)
+    return found
+
+
+@admin.register(Appointment)
+class AppointmentAdmin(OnsetAdmin):
+    """Lists, the page of a visit, and its steps. Nothing about a visit is edited in a form."""
+
+    reads, writes = "appointments.read", "appointments.write"
+    may_change = False
+    list_display = ("starts", "patient_link", "visit_type", "site", "status_shown")
+    list_display_links = ("starts",)
+    list_filter = (DayFilter, SiteFilter, ("status", ChoicesDropdownFilter), "visit_type")
+    list_filter_submit = True
+    list_select_related = ("patient", "visit_type", "site")
+    date_hierarchy = "start_at"
+    ordering = ("start_at", "id")
+    empty_hint = "No visit fits. Choose another day, or book one with the + above."
+
+    @display(description="start", ordering="start_at")  # type: ignore[untyped-decorator]
+    def starts(self, obj: Appointment) -> str:
+        """On the clocks of the site."""
+        return shown.local_time(obj.start_at, obj.site.zone)
+
+    @display(description="patient")  # type: ignore[untyped-decorator]
+    def patient_link(self, obj: Appointment) -> str:
+        """To the patient's page."""
+        return shown.to("patients_patient_record", obj.patient_id, text=obj.patient)
+
+    @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
+    def status_shown(self, obj: Appointment) -> str:
+        """As coloured text."""
+        return shown.label(obj.status, obj.get_status_display())
+
+    def get_urls(self) -> list[URLPattern]:
+        """Booking, moving and the steps."""
+        return [
+            self.route("book/", self.book, "book"),
+            self.route("<int:pk>/move/", self.move, "move"),
+            self.route("<int:pk>/step/", self.step, "step"),
+            self.route("<int:pk>/undo/", self.undo, "undo"),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The date list counts days in the zone of the person's (first) site."""
+        first = Site.objects.visible_to(actor_in(request)).first()
+        with timezone.override(first.zone if first else None):
+            response = super().changelist_view(request, extra_context)
+            return response.render() if hasattr(response, "render") else response
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """Visits are booked, not typed in."""
+        return HttpResponseRedirect(reverse("admin:scheduling_appointment_book"))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page of a visit."""
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not object_id.isdecimal():
+            raise Http404
+        visit, actor, now = self.visit(request, int(object_id)), actor_in(request), clock.now()
+        may_write = actor.may("appointments.write", visit.site_id)
+        return self.page(
+            request,
+            "admin/scheduling/visit.html",
+            title=f"Visit {visit.pk}",
+            visit=visit,
+            zone=visit.site.zone,
+            steps=possible_steps(visit, actor, now),
+            may_undo=may_write and can_undo(visit, now),
+            may_move=may_write and visit.status in {Status.BOOKED, Status.CONFIRMED},
+            sections=visit_sections.sections(visit, actor),
+        )
+
+    def visit(self, request: HttpRequest, pk: int) -> Appointment:
+        """A visit that the person may see. Raises Http404, PermissionDenied."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows: QuerySet[Appointment] = self.get_queryset(request)
+        found = rows.select_related("patient", "visit_type", "site").filter(pk=pk).first()
+        if found is None:
+            raise Http404("There is no such visit at your sites.")
+        return found
+
+    def book(self, request: HttpRequest) -> HttpResponse:
+        """Book a visit."""
+        return booking.book(self, request)
+
+    def move(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Move a visit."""
+        return booking.move(self, request, self.visit(request, pk))
+
+    def step(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take a step that the page offered."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        visit = self.visit(request, pk)
+        try:
+            verb = Verb(request.POST.get("verb", ""))
+        except ValueError:
+            raise Http404("There is no such step.") from None
+        done = attempt(
+            request,
+            lambda: visit_steps.step(
+                actor=actor_in(request),
+                now=clock.now(),
+                appointment_id=visit.pk,
+                verb=verb,
+                expected_version=booking.admin_version(request),
+                reason=request.POST.get("reason", "").strip()[:200],
+            ),
+        )
+        return self._back(request, visit, done, "The visit is now {}.")
+
+    def undo(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Take the latest step back."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        visit = self.visit(request, pk)
+        done = attempt(
+            request,
+            lambda: visit_steps.undo(
+                actor=actor_in(request),
+                now=clock.now(),
+                appointment_id=visit.pk,
+                expected_version=booking.admin_version(request),
+            ),
+        )
+        return self._back(request, visit, done, "Taken back: the visit is {} again.")
+
+    def _back(
+        self, request: HttpRequest, visit: Appointment, done: Appointment | None, said: str
+    ) -> HttpResponse:
+        if done is not None:
+            messages.success(request, said.format(done.get_status_display().lower()))
+        return HttpResponseRedirect(reverse("admin:scheduling_appointment_change", args=[visit.pk]))
+
+
+def possible_steps(visit: Appointment, actor: Actor, now: datetime) -> list[dict[str, Any]]:
+    """The steps of the transition table that this person may take now; cancelling comes last."""
+    steps = []
+    for verb, text in _VERBS.items():
+        if verb not in transitions.allowed(Status(visit.status)):
+            continue
+        needed = "infusion_day.write" if verb in _CLINICAL else "appointments.write"
+        too_early = verb == Verb.NO_SHOW and now < visit.start_at
+        if actor.may(needed, visit.site_id) and not too_early:
+            steps.append({"verb": verb.value, "text": text, "ends": verb in {Verb.CANCEL, Verb.NO_SHOW}})
+    return steps
+
+
+def can_undo(visit: Appointment, now: datetime) -> bool:
+    """Whether the latest step can still be taken back."""
+    latest = history.latest_step(visit)
+    if latest is None:
+        return False
+    try:
+        transitions.undo(
+            status=Status(visit.status), previous=Status(latest.from_status), stepped_at=latest.at, now=now
+        )
+    except transitions.InvalidTransition:
+        return False
+    return True

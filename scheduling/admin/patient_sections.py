@@ -1,0 +1,130 @@
+"""What scheduling adds to a patient's page: visits, medicines, check-ins, follow-ups, and ways to begin one."""
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.http import urlencode
+
+from clinic.access.admin import shown
+from clinic.access.admin.base import actor_in
+from clinic.access.admin.sections import Link, Section
+from patients.admin.record import MOST_ROWS, PAGE
+from patients.models import Patient
+from scheduling.models import Appointment, CheckIn, FollowUp, Prescription
+
+
+@PAGE.links
+def begin(request: HttpRequest, patient: Patient) -> list[Link]:
+    """Book, prescribe, owe a call."""
+    actor = actor_in(request)
+    if patient.status != Patient.Status.ACTIVE:
+        return []
+    links = []
+    if actor.may("appointments.write", patient.site_id):
+        book = f"{reverse('admin:scheduling_appointment_book')}?{urlencode({'patient': patient.pk})}"
+        links.append(Link("Book a visit", book, icon="calendar_add_on", primary=True))
+    if actor.may("prescriptions.write", patient.site_id):
+        prescribe = reverse("admin:scheduling_prescription_prescribe", args=[patient.pk])
+        links.append(Link("Prescribe", prescribe, icon="prescriptions"))
+    if actor.may("follow_ups.write", patient.site_id):
+        follow_up = reverse("admin:scheduling_followup_new", args=[patient.pk])
+        links.append(Link("Add a follow-up", follow_up, icon="add_task"))
+    return links
+
+
+@PAGE.section(order=10)
+def appointments(request: HttpRequest, patient: Patient) -> Section | None:
+    """At the sites whose schedule the person reads, the latest first."""
+    actor = actor_in(request)
+    if not actor.may("appointments.read"):
+        return None
+    rows = Appointment.objects.visible_to(actor).filter(patient=patient)
+    return Section(
+        title="Visits",
+        headers=("When", "What", "Where", "Status"),
+        rows=[
+            (
+                shown.to(
+                    "scheduling_appointment_change",
+                    row.pk,
+                    text=shown.local_time(row.start_at, row.site.zone),
+                ),
+                row.visit_type.name,
+                row.site.name,
+                shown.label(row.status, row.get_status_display()),
+            )
+            for row in rows.select_related("visit_type", "site").order_by("-start_at")[:MOST_ROWS]
+        ],
+        empty="No visit yet. Book the first one with the button above.",
+    )
+
+
+@PAGE.section(order=20)
+def prescriptions(request: HttpRequest, patient: Patient) -> Section | None:
+    """Clinical roles only."""
+    if not actor_in(request).may("prescriptions.read", patient.site_id):
+        return None
+    rows = Prescription.objects.filter(patient=patient).order_by("-first_dose_on", "-id")[:MOST_ROWS]
+    return Section(
+        title="Prescriptions",
+        headers=("Medicine", "Class", "First dose", "Status"),
+        rows=[
+            (
+                shown.to("scheduling_prescription_change", row.pk, text=row),
+                row.get_drug_class_display(),
+                shown.local_day(row.first_dose_on),
+                shown.label(row.status, row.get_status_display()),
+            )
+            for row in rows
+        ],
+        empty="Nothing is prescribed. A prescription plans its own check-ins.",
+    )
+
+
+@PAGE.section(order=30)
+def check_ins(request: HttpRequest, patient: Patient) -> Section | None:
+    """Clinical roles only; what is over because of a newer dose is on the prescription."""
+    if not actor_in(request).may("check_ins.read", patient.site_id):
+        return None
+    rows = (
+        CheckIn.objects.filter(patient=patient)
+        .exclude(status__in=(CheckIn.Status.SUPERSEDED, CheckIn.Status.CANCELLED))
+        .select_related("prescription")
+        .order_by("due_on", "id")[:MOST_ROWS]
+    )
+    return Section(
+        title="Check-ins",
+        headers=("Check-in", "Due", "Medicine", "Status", "Answered"),
+        rows=[
+            (
+                shown.to("scheduling_checkin_change", row.pk, text=row.code),
+                shown.local_day(row.due_on),
+                str(row.prescription),
+                shown.label(row.status, row.get_status_display()),
+                shown.local_day(row.answered_on),
+            )
+            for row in rows
+        ],
+        empty="None planned. They come with a prescription.",
+    )
+
+
+@PAGE.section(order=40)
+def follow_ups(request: HttpRequest, patient: Patient) -> Section | None:
+    """What is owed."""
+    if not actor_in(request).may("follow_ups.read", patient.site_id):
+        return None
+    rows = FollowUp.objects.filter(patient=patient).order_by("-due_on", "-id")[:MOST_ROWS]
+    return Section(
+        title="Follow-ups",
+        headers=("What", "Due", "Status", "Note"),
+        rows=[
+            (
+                shown.to("scheduling_followup_change", row.pk, text=row.get_kind_display()),
+                shown.local_day(row.due_on),
+                shown.label(row.status, row.get_status_display()),
+                row.note,
+            )
+            for row in rows
+        ],
+        empty="Nothing is owed.",
+    )
