@@ -7,7 +7,9 @@ from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.templatetags.static import static
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -60,6 +62,11 @@ def local_day(day: date | None) -> str:
     return NOTHING if day is None else f"{day:%a, %b} {day.day}, {day.year}"
 
 
+def birth_date(day: date) -> str:
+    """``May 17, 1980``: nobody asks for the weekday."""
+    return f"{day:%b} {day.day}, {day.year}"
+
+
 def label(value: str, text: str = "") -> SafeString:
     """A status as coloured text."""
     shown = {"text": text or value.replace("_", " "), "variant": VARIANTS.get(value, ""), "size": "md"}
@@ -74,3 +81,8 @@ def link(url: str, text: object) -> SafeString:
 def to(name: str, *args: Any, text: object) -> SafeString:
     """A link to an admin page by its name, such as ``patients_patient_change``."""
     return link(reverse(f"admin:{name}", args=args), text)
+
+
+def stylesheet(_request: HttpRequest) -> str:
+    """What UNFOLD's STYLES adds to every admin page."""
+    return static("onset/admin.css")

@@ -262,9 +262,24 @@ UNFOLD: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     # Command search over models stays off: it caches patient names in the browser.
     "COMMAND": {"search_models": False, "show_history": False},
-    "STYLES": ["clinic.access.admin.shown.stylesheet"],
+    "STYLES": ["clinic.access.shown.stylesheet"],
     "SIDEBAR": {"show_all_applications": False, "navigation": "scheduling.admin.navigation.groups"},
     "DASHBOARD_CALLBACK": "scheduling.admin.today.context",
+    "COLORS": {  # a calm teal; white on 600 has a contrast of 5.5
+        "primary": {
+            "50": "oklch(98.4% .014 180.72)",
+            "100": "oklch(95.3% .051 180.801)",
+            "200": "oklch(91% .096 180.426)",
+            "300": "oklch(85.5% .138 181.071)",
+            "400": "oklch(77.7% .152 181.912)",
+            "500": "oklch(60% .118 184.704)",
+            "600": "oklch(51.1% .096 186.391)",
+            "700": "oklch(43.7% .078 188.216)",
+            "800": "oklch(38.6% .063 188.416)",
+            "900": "oklch(33% .055 189)",
+            "950": "oklch(27.7% .046 192.524)",
+        }
+    },
 }
 
 LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"))

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.contrib import admin
 from django.db.models import Max, Q, QuerySet
 from django.http import HttpRequest
@@ -15,6 +14,7 @@ from unfold.decorators import display
 
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import STAMP, OnsetForm, require_stamp
+from clinic.access.admin.inputs import Note
 from clinic.access.policy import Actor
 from clinic.common import clock
 from patients.domain import wording
@@ -80,10 +80,12 @@ class MessageTemplateAdmin(SharedAdmin):
         ("language", ChoicesDropdownFilter),
         "active",
     )
-    fields = (("kind", "channel", "language"), "subject", "body", ("version", "source"), "preview")
+    fields = ("kind", ("channel", "language"), "subject", "body", ("version", "source"), "preview")
     empty_hint = "Without templates no message can be written. Add the first one."
 
-    def get_readonly_fields(self, request: HttpRequest, obj: MessageTemplate | None = None) -> tuple[str, ...]:
+    def get_readonly_fields(
+        self, request: HttpRequest, obj: MessageTemplate | None = None
+    ) -> tuple[str, ...]:
         """What a template is for stays; its words get a new version."""
         return ("version", "source", "preview", *(("kind", "channel", "language") if obj else ()))
 
@@ -100,11 +102,16 @@ class MessageTemplateAdmin(SharedAdmin):
             return "Save to see it filled in."
         try:
             words = render(
-                Words(subject=obj.subject, body=obj.body), _example(), channel=obj.channel, language=obj.language
+                Words(subject=obj.subject, body=obj.body),
+                _example(),
+                channel=obj.channel,
+                language=obj.language,
             )
         except CannotRender as cannot:
             return _CANNOT.get(cannot.code, "It cannot be filled in.")
-        return format_html('<div class="onset-preview"><strong>{}</strong>{}</div>', words.subject, words.body)
+        return format_html(
+            '<div class="onset-preview"><strong>{}</strong>{}</div>', words.subject, words.body
+        )
 
     def save_model(self, request: HttpRequest, obj: MessageTemplate, form: Any, change: bool) -> None:  # noqa: FBT001
         """A new row; the one it follows is no longer active."""
@@ -169,14 +176,17 @@ class ConditionCodeInline(TabularInline):  # type: ignore[misc]
 class ConditionForm(SharedForm):
     """Synonyms one to a line."""
 
-    synonyms = forms.JSONField(required=False)
+    synonyms = Note(
+        required=False, help_text="Descriptions that imports map to this condition, one to a line."
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.initial["synonyms"] = "\n".join(self.instance.synonyms or ())
 
     def clean_synonyms(self) -> list[str]:
-        """A list of descriptions."""
-        given = self.cleaned_data["synonyms"] or []
-        if not isinstance(given, list) or not all(isinstance(each, str) and each.strip() for each in given):
-            raise forms.ValidationError('Write a list such as ["Neuropathic pain", "Nerve pain"].')
-        return given
+        """The lines that say anything."""
+        return [line.strip() for line in self.cleaned_data["synonyms"].splitlines() if line.strip()]
 
 
 @admin.register(Condition)
@@ -185,7 +195,7 @@ class ConditionAdmin(SharedAdmin):
 
     form = ConditionForm
     list_display = ("name", "code", "icd10cm", "source", "mark")
-    fields = ("code", "name", "synonyms", ("source", "mark"))
+    fields = ("code", "name", "synonyms", "source", "mark")
     inlines = (ConditionCodeInline,)
     empty_hint = "Add the conditions that your clinic treats."
 

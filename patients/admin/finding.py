@@ -18,7 +18,9 @@ def find(*, actor: Actor, text: str) -> list[Patient]:
     """The patients whom the text may mean, by name. Raises Invalid when it says nothing to look for."""
     text = text.strip()[:160]
     if not text:
-        raise Invalid("Write a name, a date of birth, a phone number or an MRN.", code="nothing_to_search_for")
+        raise Invalid(
+            "Write a name, a date of birth, a phone number or an MRN.", code="nothing_to_search_for"
+        )
     found: dict[int, Patient] = {}
     refusal: Invalid | None = None
     answered = False

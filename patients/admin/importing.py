@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
 from clinic.access.admin.base import OnsetAdmin, actor_in
+from clinic.access.admin.inputs import Tick
 from clinic.access.admin.refusals import submit
 from clinic.access.models import Site
 from clinic.access.policy import Actor
@@ -33,11 +34,11 @@ MOST_SHOWN = 200
 class ImportForm(forms.Form):
     """A file for a site."""
 
-    site = forms.ModelChoiceField(Site.objects.none(), widget=UnfoldAdminSelectWidget)
-    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, label="CSV file")
-    all_or_nothing = forms.BooleanField(
-        required=False, label="Load nothing if any row is refused", widget=forms.CheckboxInput
+    site = forms.ModelChoiceField(
+        Site.objects.none(), widget=UnfoldAdminSelectWidget, empty_label="Choose a site"
     )
+    file = forms.FileField(widget=UnfoldAdminFileFieldWidget, label="CSV file")
+    all_or_nothing = Tick(label="Load nothing if any row is refused")
     checked = forms.CharField(required=False, widget=forms.HiddenInput)
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
@@ -94,7 +95,9 @@ def _load(
 ) -> imports.Outcome:
     """The dry run, or the import. Raises Invalid for a file that cannot be read or was not checked."""
     if loading and given["checked"] != digest:
-        raise Invalid("This is not the file that was checked. Check it first, then load it.", code="unchecked")
+        raise Invalid(
+            "This is not the file that was checked. Check it first, then load it.", code="unchecked"
+        )
     return imports.load(
         actor=actor,
         now=clock.now(),
@@ -109,7 +112,5 @@ def _rows(content: bytes, name: str) -> Iterator[PatientRow | Refusal]:
     encoding = csv_rows.encoding_of([content])
     text = io.TextIOWrapper(io.BytesIO(content), encoding=encoding, newline=None)
     lines = csv_rows.numbered_lines(text.readline)
-    read = csv_rows.read(
-        lines, file=name, required=import_rows.REQUIRED_COLUMNS, known=import_rows.COLUMNS
-    )
+    read = csv_rows.read(lines, file=name, required=import_rows.REQUIRED_COLUMNS, known=import_rows.COLUMNS)
     return (row if isinstance(row, Refusal) else import_rows.from_csv(row) for row in read)

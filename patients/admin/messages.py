@@ -9,7 +9,7 @@ from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter
 from patients.models import Attempt, Message
 

@@ -5,7 +5,6 @@ Nothing personal stands in an address, in a cookie or in the command search.
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
@@ -14,10 +13,10 @@ from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import OnsetForm
-from clinic.access.admin.inputs import Text
+from clinic.access.admin.inputs import Text, Tick
 from clinic.access.admin.refusals import attempt, sentence
 from clinic.common import clock
 from clinic.common.errors import Invalid
@@ -26,7 +25,7 @@ from patients.models import Consent, Patient
 from patients.services import consents
 from patients.services import patients as registry
 
-_ACCEPTS = {"accepts_email": "email", "accepts_sms": "sms"}
+_CHANNELS = {"may_email": "email", "may_text": "sms"}
 
 
 class PatientForm(OnsetForm):
@@ -34,18 +33,18 @@ class PatientForm(OnsetForm):
 
     phone = Text(max_length=40, required=False, help_text="Any format; kept as +13035550123.")
     mrn = Text(max_length=32, required=False, label="MRN", help_text="Made when left empty.")
-    timezone = Text(max_length=64, required=False, help_text="IANA, such as America/Denver; the site's when empty.")
-    accepts_email = forms.BooleanField(required=False, label="May get e-mail")
-    accepts_sms = forms.BooleanField(required=False, label="May get text messages")
-    confirm_duplicate = forms.BooleanField(
-        required=False, label="This is another person than the one already registered"
+    timezone = Text(
+        max_length=64, required=False, help_text="IANA, such as America/Denver; the site's when empty."
     )
+    may_email = Tick(label="May get e-mail")
+    may_text = Tick(label="May get text messages")
+    confirm_duplicate = Tick(label="This is another person than the one already registered")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         known = self.instance.pk is not None
-        for field in _ACCEPTS:
-            self.initial[field] = getattr(self.instance, field) if known else True
+        for field, channel in _CHANNELS.items():
+            self.initial[field] = getattr(self.instance, consents.ACCEPTS[channel]) if known else True
         if self.refusal is None or self.refusal.code != "possible_duplicate":
             self.fields.pop("confirm_duplicate", None)
 
@@ -56,7 +55,7 @@ class PatientForm(OnsetForm):
         """Channel -> what the boxes say, where an address makes it matter or the box was changed."""
         return {
             channel: self.cleaned_data[field]
-            for field, channel in _ACCEPTS.items()
+            for field, channel in _CHANNELS.items()
             if field in self.changed_data
         }
 
@@ -80,15 +79,13 @@ class PatientAdmin(OnsetAdmin):
                 "fields": (
                     ("first_name", "last_name"),
                     ("preferred_name", "date_of_birth"),
-                    ("sex", "mrn"),
+                    ("sex", "language"),
                     ("site", "status"),
+                    "mrn",
                 )
             },
         ),
-        (
-            "How to reach them",
-            {"fields": (("email", "phone"), ("accepts_email", "accepts_sms"), ("language", "timezone"))},
-        ),
+        ("How to reach them", {"fields": ("email", "phone", ("may_email", "may_text"), "timezone")}),
     )
     empty_hint = "Register a patient with the + above, or import a CSV file."
 
@@ -119,7 +116,7 @@ class PatientAdmin(OnsetAdmin):
     @display(description="born", ordering="date_of_birth")  # type: ignore[untyped-decorator]
     def born(self, obj: Patient) -> str:
         """Date of birth."""
-        return shown.local_day(obj.date_of_birth)
+        return shown.birth_date(obj.date_of_birth)
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def status_shown(self, obj: Patient) -> str:
@@ -137,9 +134,7 @@ class PatientAdmin(OnsetAdmin):
                 found = finding.find(actor=actor_in(request), text=request.POST.get("find", ""))
             except Invalid as refusal:
                 fault = sentence(refusal)
-        rows = [
-            (self.name(each), each.mrn, self.born(each), self.status_shown(each)) for each in found or ()
-        ]
+        rows = [(self.name(each), each.mrn, self.born(each), self.status_shown(each)) for each in found or ()]
         table = {"headers": ["Name", "MRN", "Born", "Status"], "rows": rows}
         return self.page(
             request,
@@ -205,7 +200,7 @@ class PatientAdmin(OnsetAdmin):
     def save_model(self, request: HttpRequest, obj: Patient, form: Any, change: bool) -> None:  # noqa: FBT001
         """Through the services, consent included."""
         actor, now = actor_in(request), clock.now()
-        apart = ("site", "confirm_duplicate", *_ACCEPTS)
+        apart = ("site", "confirm_duplicate", *_CHANNELS)
         if change:
             site = form.cleaned_data["site"]
             registry.update(

@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.urls import reverse
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import actor_in
 from clinic.access.admin.sections import Extensible, Link, Section
 from patients.models import Consent, Message, Patient, WorkItem
@@ -22,7 +22,7 @@ MOST_ROWS = 20
 def facts(patient: Patient) -> list[tuple[str, Any]]:
     """What stands at the top of the page."""
     return [
-        ("Born", shown.local_day(patient.date_of_birth)),
+        ("Born", shown.birth_date(patient.date_of_birth)),
         ("Sex", patient.get_sex_display()),
         ("Site", patient.site.name),
         ("Phone", patient.phone or shown.NOTHING),
@@ -78,7 +78,9 @@ def messages(request: HttpRequest, patient: Patient) -> Section | None:
     """What they were and will be told."""
     if not actor_in(request).may("messages.read", patient.site_id):
         return None
-    rows = Message.objects.filter(patient=patient).order_by("-due_at", "-id")[:MOST_ROWS]
+    every = Message.objects.filter(patient=patient)
+    waiting = every.unfinished().order_by("due_at", "id")[: MOST_ROWS // 2]
+    over = every.exclude(status__in=Message.UNFINISHED).order_by("-due_at", "-id")[: MOST_ROWS // 2]
     return Section(
         title="Messages",
         headers=("Message", "Channel", "Due", "Status", "Why"),
@@ -90,10 +92,10 @@ def messages(request: HttpRequest, patient: Patient) -> Section | None:
                 shown.label(row.status, row.get_status_display()),
                 row.reason.replace("_", " "),
             )
-            for row in rows
+            for row in (*waiting, *over)
         ],
         empty="No message was planned yet. A visit brings its own.",
-        note=f"Times are the patient's ({patient.timezone}).",
+        note=f"The next to go out, then the latest that went. Times are the patient's ({patient.timezone}).",
     )
 
 

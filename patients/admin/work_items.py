@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminSelectWidget
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.inputs import Note, Version
 from clinic.access.admin.refusals import attempt, submit
@@ -49,7 +49,15 @@ class WorkItemAdmin(OnsetAdmin):
 
     reads, writes = "work_items.read", "work_items.write"
     may_add = may_change = False
-    list_display = ("summary", "severity_shown", "due", "patient_link", "owner", "assigned_to", "status_shown")
+    list_display = (
+        "summary",
+        "severity_shown",
+        "due",
+        "patient_link",
+        "owner",
+        "assigned_to",
+        "status_shown",
+    )
     list_display_links = ("summary",)
     list_filter = (
         SiteFilter,
@@ -59,7 +67,7 @@ class WorkItemAdmin(OnsetAdmin):
     list_select_related = ("patient", "site", "assigned_to")
     ordering = ("status", "-severity", "due_at", "id")
     fields = (
-        "summary",
+        "what",
         ("severity_shown", "status_shown"),
         "patient_link",
         ("site", "owner"),
@@ -68,7 +76,16 @@ class WorkItemAdmin(OnsetAdmin):
         "closed",
         "note",
     )
-    readonly_fields = ("severity_shown", "status_shown", "patient_link", "owner", "opened", "due", "closed")
+    readonly_fields = (
+        "what",
+        "severity_shown",
+        "status_shown",
+        "patient_link",
+        "owner",
+        "opened",
+        "due",
+        "closed",
+    )
     change_form_outer_before_template = "admin/patients/work_item_steps.html"
     empty_hint = "Nothing needs anybody just now."
 
@@ -76,6 +93,11 @@ class WorkItemAdmin(OnsetAdmin):
         """With what the page shows."""
         rows: QuerySet[WorkItem] = super().get_queryset(request)
         return rows.select_related("site", "patient", "assigned_to", "resolved_by", "acknowledged_by")
+
+    @display(description="what")  # type: ignore[untyped-decorator]
+    def what(self, obj: WorkItem) -> str:
+        """What happened and what to do."""
+        return obj.summary
 
     @display(description="severity", ordering="severity")  # type: ignore[untyped-decorator]
     def severity_shown(self, obj: WorkItem) -> str:
@@ -227,4 +249,3 @@ class WorkItemAdmin(OnsetAdmin):
 
     def _to(self, pk: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:patients_workitem_change", args=[pk]))
-

@@ -12,6 +12,7 @@ from clinic.common.transactions import durable
 from patients.models import Attempt, Message
 
 LEASE = timedelta(seconds=60)
+"""Three times what a worker spends on a batch (dispatch.BATCH_SECONDS), so it is never renewed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,7 +8,6 @@ from enum import StrEnum
 
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
-from django.db.models.functions import Now
 
 from clinic.common.transactions import durable
 from patients.domain.messages import Suppression
@@ -17,7 +16,7 @@ from patients.domain.rendering import CannotRender
 from patients.gateways.base import Outgoing
 from patients.models import Attempt, Message, MessageTemplate
 from patients.selectors.messages import reach_of
-from patients.services.claims import LEASE, Claimed, held
+from patients.services.claims import Claimed, held
 from patients.services.composing import compose
 
 log = structlog.get_logger(__name__)
@@ -66,7 +65,6 @@ def hand_over(
         log.error("message_cannot_be_composed", message=message.pk, error=type(error).__name__)  # noqa: TRY400
         return Held(objection=Objection.POISON, reason="cannot_render")
     Attempt.objects.filter(message_id=message.pk, number=claimed.number).update(handed_over_at=now)
-    Message.objects.filter(pk=message.pk).update(leased_until=Now() + LEASE)
     return outgoing
 
 

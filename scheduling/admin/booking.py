@@ -16,9 +16,9 @@ from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from clinic.access.admin.base import OnsetAdmin, actor_in
 from clinic.access.admin.refusals import sentence
-from clinic.access.shown import local_time
 from clinic.access.models import Site
 from clinic.access.policy import Actor
+from clinic.access.shown import local_time
 from clinic.api.fields import Unreadable, read_instant
 from clinic.common import clock
 from clinic.common.errors import DomainError, Forbidden, Invalid
@@ -35,7 +35,9 @@ _MOVE = "admin/scheduling/move.html"
 class WhichVisit(forms.Form):
     """What is to be booked where, from which day on."""
 
-    visit_type = forms.ModelChoiceField(VisitType.objects.none(), widget=UnfoldAdminSelectWidget)
+    visit_type = forms.ModelChoiceField(
+        VisitType.objects.none(), widget=UnfoldAdminSelectWidget, empty_label="Choose"
+    )
     site = forms.ModelChoiceField(Site.objects.none(), widget=UnfoldAdminSelectWidget)
     from_day = forms.DateField(
         label="From day", widget=UnfoldAdminTextInputWidget({"type": "date"}), required=False

@@ -14,7 +14,6 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import OnsetForm
-from clinic.access.policy import Actor
 from clinic.common import clock
 from scheduling.admin.resources import tell_affected
 from scheduling.models import Closure, WorkingHours

@@ -11,7 +11,7 @@ from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
 from clinic.access.admin.inputs import Day, Note, Version
 from clinic.access.admin.refusals import submit
@@ -36,7 +36,7 @@ class CheckInAdmin(OnsetAdmin):
 
     reads, writes = "check_ins.read", "check_ins.write"
     may_add = may_change = False
-    list_display = ("code", "due", "patient_link", "prescription", "mandatory", "status_shown", "record_link")
+    list_display = ("code", "due", "patient_link", "prescription", "must", "status_shown", "record_link")
     list_filter = (PatientSiteFilter, ("status", ChoicesDropdownFilter), "mandatory", "staff_contact")
     list_select_related = ("patient", "prescription")
     date_hierarchy = "due_on"
@@ -47,7 +47,7 @@ class CheckInAdmin(OnsetAdmin):
         ("due", "window"),
         "explanation",
         "asks_read",
-        ("mandatory", "staff_contact"),
+        "must",
         "answered",
         "note",
     )
@@ -58,6 +58,7 @@ class CheckInAdmin(OnsetAdmin):
         "due",
         "window",
         "asks_read",
+        "must",
         "answered",
     )
     change_form_outer_before_template = "admin/scheduling/record_check_in.html"
@@ -86,6 +87,14 @@ class CheckInAdmin(OnsetAdmin):
     def asks_read(self, obj: CheckIn) -> str:
         """The instruments."""
         return ", ".join(obj.asks) or shown.NOTHING
+
+    @display(description="must be made", ordering="mandatory")  # type: ignore[untyped-decorator]
+    def must(self, obj: CheckIn) -> str:
+        """Whether it may be missed, and who makes the contact."""
+        said = [
+            word for word, is_so in (("mandatory", obj.mandatory), ("by staff", obj.staff_contact)) if is_so
+        ]
+        return ", ".join(said) or shown.NOTHING
 
     @display(description="answered")  # type: ignore[untyped-decorator]
     def answered(self, obj: CheckIn) -> str:
@@ -124,7 +133,11 @@ class CheckInAdmin(OnsetAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """The page knows whether an answer can be recorded."""
-        context = {"may_record": self.may(request, self.writes), "recordable": RECORDABLE, **(extra_context or {})}
+        context = {
+            "may_record": self.may(request, self.writes),
+            "recordable": RECORDABLE,
+            **(extra_context or {}),
+        }
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

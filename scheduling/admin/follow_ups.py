@@ -11,7 +11,7 @@ from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
 from clinic.access.admin.inputs import Choice, Day, Note, Version
 from clinic.access.admin.refusals import submit
@@ -71,7 +71,9 @@ class FollowUpAdmin(OnsetAdmin):
     fields = ("patient_link", "what", ("due", "status_shown"), "origin", "visit_link", "note")
     readonly_fields = ("patient_link", "what", "due", "status_shown", "visit_link")
     change_form_outer_before_template = "admin/scheduling/close_follow_up.html"
-    empty_hint = "Nothing is owed. Visits bring a call on the next day; staff add others on the patient's page."
+    empty_hint = (
+        "Nothing is owed. Visits bring a call on the next day; staff add others on the patient's page."
+    )
 
     def site_of(self, obj: FollowUp) -> int | None:
         """The patient's."""
@@ -102,7 +104,9 @@ class FollowUpAdmin(OnsetAdmin):
         """The visit after which it is owed."""
         if obj.appointment_id is None:
             return shown.NOTHING
-        return shown.to("scheduling_appointment_change", obj.appointment_id, text=f"Visit {obj.appointment_id}")
+        return shown.to(
+            "scheduling_appointment_change", obj.appointment_id, text=f"Visit {obj.appointment_id}"
+        )
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def status_shown(self, obj: FollowUp) -> str:
@@ -155,7 +159,13 @@ class FollowUpAdmin(OnsetAdmin):
             return HttpResponseRedirect(page)
         under = f"{row.get_kind_display()} for {row.patient}, due {shown.local_day(row.due_on)}"
         return self.page(
-            request, "onset/form_page.html", title=title, under_title=under, button=title, form=form, back=page
+            request,
+            "onset/form_page.html",
+            title=title,
+            under_title=under,
+            button=title,
+            form=form,
+            back=page,
         )
 
     def new(self, request: HttpRequest, patient_id: int) -> HttpResponse:

@@ -40,7 +40,9 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Clinical",
         (
-            Entry("Prescriptions", "scheduling_prescription_changelist", "prescriptions", "prescriptions.read"),
+            Entry(
+                "Prescriptions", "scheduling_prescription_changelist", "prescriptions", "prescriptions.read"
+            ),
             Entry("Check-ins", "scheduling_checkin_changelist", "fact_check", "check_ins.read"),
         ),
     ),

@@ -4,7 +4,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import actor_in
 from clinic.access.admin.sections import Link, Section
 from patients.admin.record import MOST_ROWS, PAGE

@@ -25,7 +25,7 @@ CHOICES = (
     ("", "–"),
     (Use.EXCLUSIVE.value, "alone"),
     (Use.SHARED.value, "shared"),
-    (_BOTH, "alone and shared"),
+    (_BOTH, "both"),
 )
 
 

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from clinic.access.shown import clock_time
 from clinic.access.models import Site
+from clinic.access.shown import clock_time
 from clinic.common.errors import DomainError
 from clinic.common.intervals import Interval
 from scheduling.domain import refusals
@@ -27,12 +27,15 @@ class Slot:
 
     value: str
     text: str
+    """Without the zone, which stands beside the day."""
+    full: str
 
     @classmethod
     def at(cls, start: datetime, site: Site) -> "Slot":
         """The slot that begins then, on the clocks of the site."""
         there = start.astimezone(site.zone)
-        return cls(there.isoformat(), clock_time(there, site.zone))
+        full = clock_time(there, site.zone)
+        return cls(there.isoformat(), full.rpartition(" ")[0], full)
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,11 @@ class Day:
     day: date
     slots: Sequence[Slot]
     reason: str = ""
+
+    @property
+    def zone(self) -> str:
+        """The abbreviation of the zone in force; both, on a day on which the clocks change."""
+        return "/".join(dict.fromkeys(slot.full.rpartition(" ")[2] for slot in self.slots))
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
 from clinic.access.admin.inputs import Amount, Choice, Day, Text, Version
 from clinic.access.admin.refusals import submit
@@ -83,7 +83,11 @@ class PrescriptionAdmin(OnsetAdmin):
     may_add = may_change = False
     list_display = ("medicine", "patient_link", "drug_class", "first_dose", "status_shown")
     list_display_links = ("medicine",)
-    list_filter = (PatientSiteFilter, ("status", ChoicesDropdownFilter), ("drug_class", ChoicesDropdownFilter))
+    list_filter = (
+        PatientSiteFilter,
+        ("status", ChoicesDropdownFilter),
+        ("drug_class", ChoicesDropdownFilter),
+    )
     list_select_related = ("patient",)
     empty_hint = "Nothing is prescribed. Open a patient's page to prescribe."
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.http import HttpRequest
 from django.urls import reverse
 
-from clinic.access.admin import shown
+from clinic.access import shown
 from clinic.access.admin.base import actor_in
 from clinic.access.admin.sections import Link, Section
 from clinic.access.models import Site
@@ -66,7 +66,9 @@ def _visits(actor: Actor, now: datetime) -> Iterable[Section]:
         rows=[
             (
                 shown.to(
-                    "scheduling_appointment_change", row.pk, text=shown.clock_time(row.start_at, row.site.zone)
+                    "scheduling_appointment_change",
+                    row.pk,
+                    text=shown.clock_time(row.start_at, row.site.zone),
                 ),
                 shown.to("patients_patient_record", row.patient_id, text=row.patient),
                 row.visit_type.name,

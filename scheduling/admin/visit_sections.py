@@ -22,7 +22,7 @@ def _resources(visit: Appointment, zone: ZoneInfo) -> Section:
     held = Allocation.objects.filter(appointment=visit).select_related("resource").order_by("start_at", "id")
     return Section(
         title="Resources",
-        headers=("Resource", "Kind", "Use", "From", "Until", ""),
+        headers=("Resource", "Kind", "Use", "From", "Until", "Now"),
         rows=[
             (
                 row.resource.name,
@@ -30,7 +30,7 @@ def _resources(visit: Appointment, zone: ZoneInfo) -> Section:
                 row.get_use_display(),
                 shown.clock_time(row.start_at, zone),
                 shown.clock_time(row.end_at, zone),
-                "released" if row.released_at else "",
+                "released" if row.released_at else "held",
             )
             for row in held
         ],

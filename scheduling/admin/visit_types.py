@@ -45,7 +45,9 @@ class VisitTypeAdmin(OnsetAdmin):
         "discreet_name",
         "kind",
         "phases",
-        ("start_grid_minutes", "min_notice_minutes", "horizon_days"),
+        "start_grid_minutes",
+        "min_notice_minutes",
+        "horizon_days",
         "active",
         "origin",
     )

@@ -146,7 +146,7 @@ class AppointmentFilters(django_filters.FilterSet):
     patient = IdFilter(field_name="patient_id")
     visit_type = IdFilter(field_name="visit_type_id")
     resource = IdFilter(method="with_resource")
-    status = django_filters.MultipleChoiceFilter(choices=Appointment.Status.choices)
+    status = django_filters.ChoiceFilter(choices=Appointment.Status.choices)
     start_after = InstantFilter(field_name="start_at", lookup_expr="gte")
     start_before = InstantFilter(field_name="start_at", lookup_expr="lt")
 

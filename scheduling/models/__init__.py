@@ -4,6 +4,7 @@ from scheduling.models.check_ins import CheckIn, CheckInPolicy, CheckInRule
 from scheduling.models.follow_ups import FollowUp
 from scheduling.models.prescriptions import DoseEvent, Prescription
 from scheduling.models.reminders import ReminderRule
+from scheduling.models.resource_days import ResourceDay
 from scheduling.models.resources import Resource
 from scheduling.models.visit_types import VisitType
 
@@ -20,6 +21,7 @@ __all__ = [
     "Prescription",
     "ReminderRule",
     "Resource",
+    "ResourceDay",
     "VisitType",
     "WorkingHours",
 ]

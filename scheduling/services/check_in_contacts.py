@@ -215,11 +215,12 @@ class _Desk:
         return day if day <= contact.window_end_on else None
 
     def _contact(self, contact: _Contact, severity: str) -> NewItem:
+        lead: CheckIn = contact.lead
         return self._item(
             kind="check_in_contact",
-            key=contact_key(contact.lead),
+            key=contact_key(lead),
             severity=severity,
-            summary=f"Call the patient for check-in {contact.lead.pk}, at the latest {contact.window_end_on}.",
+            summary=f"Call the patient for check-in {lead.pk}, at the latest on {contact.window_end_on}.",
             owner_role=Role.NURSE,
         )
 

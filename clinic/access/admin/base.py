@@ -69,6 +69,7 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     list_per_page = 50
     compressed_fields = True
+    list_before_template = "onset/before_list.html"
     empty_hint: ClassVar[str] = ""
     """What to do when the list is empty."""
 
@@ -151,7 +152,7 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
         """The form of this request, knowing what the service refused a moment ago."""
-        form = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
         form.refusal = getattr(request, "onset_refusal", None)
         return form
 
@@ -190,13 +191,11 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
             obj.save(update_fields=changed)
 
     # --- pages ---------------------------------------------------------------------------------
-    def changelist_view(
-        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        """The list, which says what to do when it is empty."""
-        context = {"empty_hint": self.empty_hint, **(extra_context or {})}
-        response: HttpResponse = super().changelist_view(request, context)
-        return response
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The list; what filters leave out is neither counted nor offered as "show all"."""
+        changelist = super().get_changelist_instance(request)
+        changelist.full_result_count = changelist.result_count
+        return changelist
 
     def route(self, route: str, view: View, name: str) -> URLPattern:
         """The URL of a page of our own: ``admin:<app>_<model>_<name>``."""

@@ -8,6 +8,7 @@ from unfold.widgets import (
     UnfoldAdminSelectWidget,
     UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
+    UnfoldBooleanWidget,
 )
 
 
@@ -34,6 +35,15 @@ class Amount(forms.DecimalField):
     """An exact number."""
 
     widget = UnfoldAdminDecimalFieldWidget
+
+
+class Tick(forms.BooleanField):
+    """Yes or no."""
+
+    widget = UnfoldBooleanWidget
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"required": False, **kwargs})
 
 
 class Choice(forms.ChoiceField):

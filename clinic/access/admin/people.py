@@ -18,7 +18,6 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import CHECKBOX_CLASSES
 
 from clinic.access import services
-from clinic.access.actors import actor_of
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import STAMP, OnsetForm, require_stamp
 from clinic.access.models import Membership, Site, User
@@ -47,6 +46,7 @@ class RolesField(forms.MultipleChoiceField):
 class StaffForm(OnsetForm):
     """What a new and a known account have in common."""
 
+    ruled_by_service = False
     roles = RolesField()
     editor: Actor = Actor(user_id=None)
 
@@ -76,9 +76,9 @@ class PersonForm(StaffForm, UserChangeForm):  # type: ignore[misc]
 
 
 class NewPersonForm(StaffForm, UserCreationForm):  # type: ignore[misc]
-    """A new account; the password is handed over in person and changed at first sign-in."""
+    """A new account; the password is handed over in person."""
 
-    ruled_by_service = False
+    usable_password = None
 
     def clean(self) -> dict[str, Any]:
         """A manager's new colleague needs a role, or the manager could not see them any more."""
@@ -105,7 +105,7 @@ class PersonAdmin(OnsetAdmin, UserAdmin):  # type: ignore[misc]
         ("Roles", {"fields": ("roles",)}),
     )
     add_fieldsets = (
-        (None, {"fields": ("username", "usable_password", "password1", "password2", "first_name", "last_name")}),
+        (None, {"fields": ("username", "password1", "password2", "first_name", "last_name")}),
         ("Roles", {"fields": ("roles",)}),
     )
 
@@ -134,15 +134,19 @@ class PersonAdmin(OnsetAdmin, UserAdmin):  # type: ignore[misc]
             if request.user.is_superuser:
                 return [*fieldsets, ("Everything", {"fields": ("is_superuser",)})]
             return fieldsets
-        return [(None, {"fields": ("username", ("first_name", "last_name"), "email", "is_active", "roles_held")})]
+        return [
+            (None, {"fields": ("username", ("first_name", "last_name"), "email", "is_active", "roles_held")})
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """``roles_held`` stands in for the boxes."""
         return ("roles_held", "last_login")
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:  # noqa: FBT001, FBT002
+    def get_form(
+        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
+    ) -> Any:
         """The form knows who edits."""
-        form = super().get_form(request, obj, change, **kwargs)
+        form = super().get_form(request, obj, change=change, **kwargs)
         form.editor = actor_in(request)
         return form
 

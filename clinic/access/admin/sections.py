@@ -73,5 +73,6 @@ class Extensible:
         return [section for section in made if section is not None]
 
     def links_for(self, request: HttpRequest, record: Any) -> list[Link]:
-        """The links that this person may follow."""
-        return [link for make in self._links for link in make(request, record)]
+        """The links that this person may follow, the main one first."""
+        made = [link for make in self._links for link in make(request, record)]
+        return sorted(made, key=lambda link: not link.primary)

@@ -29,6 +29,12 @@ def day(value: date | None) -> str:
     return shown.local_day(value)
 
 
+@register.filter
+def born(value: date) -> str:
+    """``{{ patient.date_of_birth|born }}``."""
+    return shown.birth_date(value)
+
+
 @register.simple_tag
 def status_label(value: str, text: str = "") -> SafeString:
     """``{% status_label item.status item.get_status_display %}``."""

@@ -151,6 +151,7 @@ def test_a_clinician_makes_contact_and_no_message_asks_to_call(journey: Journey)
 
 def test_one_call_answers_the_step_s_safety_and_the_start_s_review(journey: Journey) -> None:
     journey.tick(denver(3, 15))
+    assert journey.find("REV14", on(3, 15))["status"] == "sent"
     journey.record("SAFE7", on(3, 15))
     assert journey.find("REV14", on(3, 15))["status"] == "answered"
 
@@ -215,6 +216,9 @@ def test_an_item_closed_without_an_answer_opens_again_the_day_after(journey: Jou
     assert (again.kind, again.severity) == ("check_in_contact", "urgent")
     WorkItem.objects.filter(patient=journey.patient).update(status="resolved")
     journey.tick(denver(3, 9, 18))
+    stopped = journey.prescriber.post(f"{journey.url}stop/", {"effective_on": on(3, 20)})
+    assert stopped.status_code == 200
+    assert journey.find("SAFE7", on(3, 8))["status"] == "sent"
     assert journey.items(status="open") == []
 
 

@@ -1,5 +1,6 @@
 """Prescribers, nurses and workers at once on real PostgreSQL; and what the database itself refuses."""
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
@@ -13,14 +14,20 @@ from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
 from clinic.common.errors import DomainError
 from patients.models import Message, Patient, WorkItem
+from scheduling.domain.check_in_history import DoseKind
+from scheduling.domain.check_ins import plan
 from scheduling.due import CheckIns
 from scheduling.models import CheckIn, DoseEvent, Prescription
+from scheduling.selectors.check_ins import facts_of, rules_in_force
+from scheduling.selectors.prescriptions import history
 from scheduling.services import check_ins, prescriptions
 from tests.conftest import NOW
 from tests.factories import PatientFactory
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
+LOCK_TIMEOUT_SECONDS = 3
+"""What clinic.settings.base gives a statement that waits for a lock."""
 YOUNG = date(2004, 1, 1)
 DAY_8 = datetime(2027, 1, 13, 15, 0, tzinfo=NOW.tzinfo)
 
@@ -71,11 +78,18 @@ def increase(prescription: Prescription, dose: int, version: int | None = None) 
 def test_two_orders_at_once_come_one_after_the_other(site: Site) -> None:
     prescription = prescribe(PatientFactory.create(site=site))
     assert at_once([increase(prescription, 100), increase(prescription, 150)]) == [prescription.pk] * 2
-    events = DoseEvent.objects.filter(prescription=prescription).order_by("sequence")
+    events = history(Prescription.objects.get(pk=prescription.pk))
     assert [event.sequence for event in events] == [1, 2, 3]
+    second = DoseKind.INCREASE if events[1].dose_mg < events[2].dose_mg else DoseKind.DECREASE
+    assert [event.kind for event in events] == [DoseKind.START, DoseKind.INCREASE, second]
+    planned = plan(
+        events=events,
+        rules=rules_in_force(),
+        facts=facts_of(prescription.patient, indication="depression", now=NOW),
+        drug_class="ssri",
+    )
     active = CheckIn.objects.filter(prescription=prescription, status__in=CheckIn.OPEN)
-    assert set(active.values_list("anchor_sequence", flat=True)) == {3}
-    assert active.count() == 7
+    assert sorted(active.values_list("key", flat=True)) == sorted(row.key for row in planned)
 
 
 def test_of_two_orders_for_the_same_version_one_is_refused(site: Site) -> None:
@@ -115,8 +129,10 @@ def test_a_locked_patient_is_left_to_the_next_look(site: Site) -> None:
         prescribe(patient)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=held.pk)
+        began = time.monotonic()
         [done] = at_once([lambda: check_ins.advance(now=DAY_8, limit=10)])
         assert done == 1
+        assert time.monotonic() - began < LOCK_TIMEOUT_SECONDS
     assert set(CheckIn.objects.filter(status="missed").values_list("patient_id", flat=True)) == {free.pk}
     assert check_ins.advance(now=DAY_8, limit=10) == 1
 

@@ -126,9 +126,9 @@ class TestWhatGoesOut:
     ) -> None:
         for number in range(6):
             queued(subject_id=number)
-        # Sweep 1; claim 3 and two savepoints; policy, templates 2. Per message: look again 3, outcome 2,
+        # Sweep 1; claim 3 and two savepoints; policy, templates 2. Per message: look again 2, outcome 2,
         # and the two savepoints that stand for commits here.
-        with django_assert_num_queries(1 + 5 + 2 + 6 * (3 + 2 + 4)):
+        with django_assert_num_queries(1 + 5 + 2 + 6 * (2 + 2 + 4)):
             dispatch(now=now, gateways={"email": Scripted()})
 
 
