@@ -32,15 +32,18 @@ class LostRace(Exception):
     """Between the search and the locks somebody took what was proposed. Search again."""
 
 
-def lock_resources(ids: Collection[int], *, site_id: int) -> list[Resource]:
-    """Lock resource rows in id order: whoever changes what is booked on them does this first.
+def lock_resources(ids: Collection[int]) -> list[Resource]:
+    """Lock resource rows in id order: whoever changes what is booked on them does this first."""
+    return list(Resource.objects.select_for_update().filter(pk__in=set(ids)).order_by("pk"))
 
-    A visit that needs none locks its site instead, so that a closure cannot pass it unseen.
-    """
+
+def lock_for_visit(ids: Collection[int], *, site_id: int) -> list[Resource]:
+    """Lock what a visit holds. One that needs no resource locks its site instead, so that a closure
+    cannot pass it unseen."""
     if not ids:
         lock_site(site_id=site_id)
         return []
-    return list(Resource.objects.select_for_update().filter(pk__in=set(ids)).order_by("pk"))
+    return lock_resources(ids)
 
 
 def lock_patient(patient_id: int) -> Patient:
@@ -64,7 +67,7 @@ def lock_appointment(
     if found is None:
         raise NotFound("This appointment does not exist.")
     patient_id, site_id = found
-    resources = lock_resources(held, site_id=site_id)
+    resources = lock_for_visit(held, site_id=site_id)
     patient = lock_patient(patient_id)
     appointment = (
         Appointment.objects.select_for_update(of=("self",))

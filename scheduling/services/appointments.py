@@ -66,7 +66,7 @@ def book(
 @durable
 def _book(*, actor: Actor, question: Question, patient_id: int, start: datetime, reason: str) -> Appointment:
     chosen = allocations.propose(question, start)
-    resources = allocations.lock_resources(chosen.values(), site_id=question.site.pk)
+    resources = allocations.lock_for_visit(chosen.values(), site_id=question.site.pk)
     patient = allocations.lock_patient(patient_id)
     _check_patient(patient, actor)
     _verify(question, start, resources)
@@ -143,7 +143,7 @@ def _reschedule(
     chosen = allocations.propose(question, start)
     resources = [
         resource
-        for resource in allocations.lock_resources(
+        for resource in allocations.lock_for_visit(
             {*chosen.values(), *allocations.resources_of(appointment_id)}, site_id=question.site.pk
         )
         if resource.pk in chosen.values()

@@ -202,10 +202,10 @@ def _cause(closure: Closure) -> str:
 def _lock_owner(*, site_id: int | None, resource_id: int | None) -> None:
     """Make bookings on what closes wait: the resource, or the site and all its resources in id order."""
     if resource_id is not None:
-        lock_resources([resource_id], site_id=site_id)
+        lock_resources([resource_id])
     elif site_id is not None:
         lock_site(site_id=site_id)
-        lock_resources(Resource.objects.filter(site_id=site_id).values_list("pk", flat=True), site_id=site_id)
+        lock_resources(Resource.objects.filter(site_id=site_id).values_list("pk", flat=True))
 
 
 def _site_of_owner(actor: Actor, site_id: int | None, resource_id: int | None) -> Site:
