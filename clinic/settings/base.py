@@ -195,6 +195,8 @@ EMAIL_HOST_PASSWORD = env.text("SMTP_PASSWORD", "")
 EMAIL_USE_TLS = env.flag("SMTP_STARTTLS", default=True)
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env.address("MAIL_FROM", f"appointments@{urlsplit(PUBLIC_URL).hostname}")
+DEFAULT_SITE = env.text("DEFAULT_SITE", "")
+"""Where imports go that do not name a site, when there are several."""
 SMS_GATEWAY = env.choice("SMS_GATEWAY", ("twilio", "off"), "off")
 TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID", "" if SMS_GATEWAY == "off" else None)
 TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN", "" if SMS_GATEWAY == "off" else None)

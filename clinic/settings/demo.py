@@ -24,6 +24,7 @@ TICK_SECONDS = env.number("TICK_SECONDS", 2, low=1, high=60)
 CELERY_BEAT_SCHEDULE = {
     name: {**entry, "schedule": float(TICK_SECONDS)} for name, entry in CELERY_BEAT_SCHEDULE.items()
 }
+DEFAULT_SITE = env.text("DEFAULT_SITE", "Cedar Street")
 REST_FRAMEWORK = {
     **REST_FRAMEWORK,
     "DEFAULT_THROTTLE_RATES": {"user": env.rate("API_RATE", "60000/min")},

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, OutputWrapper
 from django.db import OperationalError
 from tqdm import tqdm
@@ -43,10 +44,15 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        """FILE or --synthea DIR, and --site."""
+        """FILE or --synthea DIR, and --site where there is a choice."""
         parser.add_argument("file", nargs="?", type=Path, metavar="FILE.csv")
         parser.add_argument("--synthea", type=Path, metavar="DIR", help="holds patients.csv, conditions.csv")
-        parser.add_argument("--site", required=True, metavar="NAME_OR_ID", help="where they are patients")
+        parser.add_argument(
+            "--site",
+            default="",
+            metavar="NAME_OR_ID",
+            help="where they are patients; by default the only site, or the one DEFAULT_SITE names",
+        )
         parser.add_argument("--all-or-nothing", action="store_true", help="load none if a row is refused")
         parser.add_argument("--dry-run", action="store_true", help="say what would happen, load nothing")
         parser.add_argument("--report", type=Path, metavar="REPORT.csv", help="write refused rows there")
@@ -136,12 +142,16 @@ class Command(BaseCommand):
 def _site(name_or_id: str) -> Site:
     """The active site. Raises Invalid that lists the sites there are."""
     sites = Site.objects.filter(active=True)
-    found = sites.filter(name__iexact=name_or_id).first()
+    wanted = name_or_id or settings.DEFAULT_SITE
+    if not wanted and sites.count() == 1:
+        return sites.get()
+    found = sites.filter(name__iexact=wanted).first()
     if found is None and name_or_id.isascii() and name_or_id.isdigit():
         found = sites.filter(pk=int(name_or_id)).first()
     if found is None:
         known = ", ".join(f"{site.name} ({site.pk})" for site in sites) or "none yet: make one in the admin"
-        raise Invalid(f"There is no such site. Sites: {known}.", code="unknown_site")
+        fault = "There is no such site" if wanted else "Say where they are patients with --site"
+        raise Invalid(f"{fault}. Sites: {known}.", code="unknown_site")
     return found
 
 

@@ -10,6 +10,7 @@ import termios
 from collections.abc import Callable, Iterator
 from io import FileIO, StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.core.management import CommandError, call_command
 
 from clinic.access.models import Site
 from patients.models import Patient, PatientCondition
+from tests.factories import SiteFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("clock")]
 
@@ -30,10 +32,9 @@ def run(site: Site) -> Run:
 
     def call(*arguments: object, at: object = None) -> tuple[int, str, str]:
         out, err = StringIO(), StringIO()
+        where = [] if at == "" else ["--site", str(at or site.pk)]
         try:
-            call_command(
-                "import_patients", *map(str, arguments), "--site", str(at or site.pk), stdout=out, stderr=err
-            )
+            call_command("import_patients", *map(str, arguments), *where, stdout=out, stderr=err)
         except CommandError as error:
             return error.returncode, out.getvalue(), f"{err.getvalue()}{error}"
         return 0, out.getvalue(), err.getvalue()
@@ -221,3 +222,31 @@ def _until_hung_up(screen: FileIO) -> Iterator[bytes]:
     with contextlib.suppress(OSError):
         while shown := screen.read(4096):
             yield shown
+
+
+@pytest.fixture
+def demo_settings(request: pytest.FixtureRequest) -> Any:
+    """pytest-django's settings under another name: this module reads django.conf.settings too."""
+    return request.getfixturevalue("settings")
+
+
+def test_the_only_site_need_not_be_named(
+    run: Run, file: Callable[[str | bytes], Path], demo_settings: Any
+) -> None:
+    demo_settings.DEFAULT_SITE = ""
+    path = file("first_name,last_name,date_of_birth\nAna,Reyes,1980-05-17\n")
+    assert run(path, at="")[0] == 0
+
+
+def test_with_several_sites_one_is_named_or_is_the_default(
+    run: Run, file: Callable[[str | bytes], Path], demo_settings: Any
+) -> None:
+    second = SiteFactory.create()
+    path = file("first_name,last_name,date_of_birth\nAna,Reyes,1980-05-17\n")
+    demo_settings.DEFAULT_SITE = ""
+    code, _out, complaint = run(path, at="")
+    assert code == 2
+    assert "--site" in complaint
+    demo_settings.DEFAULT_SITE = second.name
+    assert run(path, at="")[0] == 0
+    assert Patient.objects.get().site == second
