@@ -27,7 +27,7 @@ clock: .venv/.stamp ## Turn the running demo's time (TO=2027-01-11T09:00-07:00, 
 
 .PHONY: test
 test: .venv/.stamp ## Run the tests on a PostgreSQL and Redis of their own (ARGS=-k\ booking)
-	@exec $(PY) -m clinic.embedded.services --fast -- $(PY) -m pytest -n 2 $(ARGS)
+	@exec $(PY) -m clinic.embedded.services --fast -- $(PY) -m pytest -n 2 --dist loadgroup $(ARGS)
 
 .PHONY: check
 check: .venv/.stamp ## Lint, types, layers, migrations: what must pass before the tests

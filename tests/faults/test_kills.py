@@ -11,9 +11,15 @@ import pytest
 
 from tests.faults.stack import Stack, until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 FINAL = {"sent", "delivered", "uncertain"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _in_the_morning(stack: Stack) -> None:
+    """Outside quiet hours, whenever the tests run."""
+    stack.make("clock", "TO=2027-01-05T10:00-07:00")
 
 
 def book(stack: Stack, hour: int, patient: int, day: str = "2027-01-20") -> dict[str, Any]:
@@ -71,7 +77,6 @@ def is_sending(client: httpx.Client) -> bool:
 
 
 def test_a_worker_killed_in_mid_send_loses_nothing_and_doubles_nothing(stack: Stack) -> None:
-    stack.make("clock", "TO=2027-01-05T10:00-07:00")
     desk = stack.client("front_desk")
     patients = [row["id"] for row in desk.get("patients/").json()["results"]][:3]
     sinks = stack.pid("sinks")

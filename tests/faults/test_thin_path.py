@@ -1,7 +1,4 @@
-"""The thin path on everything real: `make demo`, HTTP only, the clock turned, the mail sink read.
-
-The tests of this module are one story and build on each other's state through the `story` fixture.
-"""
+"""The thin path on everything real: `make demo`, HTTP only, the clock turned, the mail sink read."""
 
 from datetime import datetime
 from pathlib import Path
@@ -13,7 +10,7 @@ import pytest
 
 from tests.faults.stack import Stack, until
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
 
 DENVER = ZoneInfo("America/Denver")
 CSV = """first_name,last_name,date_of_birth,sex,email,phone,language
