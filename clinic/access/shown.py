@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-NOTHING = "–"
+NOTHING = "–"  # noqa: RUF001 - a dash, as typographers want it
 
 VARIANTS: dict[str, str] = {
     "booked": "info",
@@ -60,6 +60,11 @@ def clock_time(instant: datetime, zone: ZoneInfo) -> str:
 def local_day(day: date | None) -> str:
     """``Mon, Jan 4, 2027``."""
     return NOTHING if day is None else f"{day:%a, %b} {day.day}, {day.year}"
+
+
+def short_day(day: date) -> str:
+    """``Jan 4``, where the year is plain from what stands beside it."""
+    return f"{day:%b} {day.day}"
 
 
 def birth_date(day: date) -> str:

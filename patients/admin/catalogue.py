@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import STAMP, OnsetForm, require_stamp
-from clinic.access.admin.inputs import Note
+from clinic.access.admin.inputs import Phrases
 from clinic.access.policy import Actor
 from clinic.common import clock
 from patients.domain import wording
@@ -122,10 +122,15 @@ class MessageTemplateAdmin(SharedAdmin):
                 return
         latest = same.aggregate(latest=Max("version"))["latest"] or 0
         same.filter(active=True).update(active=False)
-        obj.pk, obj.version, obj.active = None, latest + 1, True
-        obj.source = f"Your clinic ({request.user.get_username()})"[:120]
-        obj._state.adding = True
-        obj.save(force_insert=True)
+        obj.pk = same.create(
+            kind=obj.kind,
+            channel=obj.channel,
+            language=obj.language,
+            version=latest + 1,
+            subject=obj.subject,
+            body=obj.body,
+            source=f"Your clinic ({request.user.get_username()})"[:120],
+        ).pk
 
 
 @admin.register(ContactPolicy)
@@ -152,7 +157,7 @@ class ContactPolicyAdmin(SharedAdmin):
         return obj.site.name if obj.site else "Every site"
 
 
-class ConditionCodeInline(TabularInline):  # type: ignore[misc]
+class ConditionCodeInline(TabularInline):
     """Dated ICD-10-CM codes; an outdated one gets its last day rather than being removed."""
 
     model = ConditionCode
@@ -176,17 +181,7 @@ class ConditionCodeInline(TabularInline):  # type: ignore[misc]
 class ConditionForm(SharedForm):
     """Synonyms one to a line."""
 
-    synonyms = Note(
-        required=False, help_text="Descriptions that imports map to this condition, one to a line."
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.initial["synonyms"] = "\n".join(self.instance.synonyms or ())
-
-    def clean_synonyms(self) -> list[str]:
-        """The lines that say anything."""
-        return [line.strip() for line in self.cleaned_data["synonyms"].splitlines() if line.strip()]
+    synonyms = Phrases(separator="\n", help_text="Descriptions that imports map to it, one to a line.")
 
 
 @admin.register(Condition)

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, HttpResponse
 from unfold.widgets import UnfoldAdminFileFieldWidget, UnfoldAdminSelectWidget
 
+from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, actor_in
 from clinic.access.admin.inputs import Tick
 from clinic.access.admin.refusals import submit
@@ -48,12 +49,13 @@ class ImportForm(forms.Form):
             sites = sites.filter(pk__in=actor.sites("patients.import"))
         self.fields["site"].queryset = sites.order_by("name")  # type: ignore[attr-defined]
 
-    def clean_file(self) -> UploadedFile:
+    def clean_file(self) -> "UploadedFile[bytes]":
         """A file that one request can load."""
-        file: UploadedFile = self.cleaned_data["file"]
+        file: UploadedFile[bytes] = self.cleaned_data["file"]
         if file.size is None or file.size > MOST_MEGABYTES * 1024 * 1024:
             raise forms.ValidationError(
-                f"This file is larger than {MOST_MEGABYTES} MB. Load it with manage.py import_patients, or split it."
+                f"This file is larger than {MOST_MEGABYTES} MB. Split it, or load it with "
+                "manage.py import_patients."
             )
         return file
 
@@ -84,7 +86,7 @@ def page(admin: OnsetAdmin, request: HttpRequest) -> HttpResponse:
         required=import_rows.REQUIRED_COLUMNS,
         table={
             "headers": ["Line", "Column", "Reason"],
-            "rows": [(row.line, row.column or "–", row.reason) for row in refused],
+            "rows": [(row.line, row.column or shown.NOTHING, row.reason) for row in refused],
         },
         more=len(outcome.refusals) - len(refused) if outcome else 0,
     )

@@ -14,7 +14,7 @@ from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter
 from patients.models import Attempt, Message
 
 
-class AttemptInline(TabularInline):  # type: ignore[misc]
+class AttemptInline(TabularInline):
     """Each try to hand it to a gateway."""
 
     model = Attempt

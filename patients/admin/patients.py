@@ -45,8 +45,6 @@ class PatientForm(OnsetForm):
         known = self.instance.pk is not None
         for field, channel in _CHANNELS.items():
             self.initial[field] = getattr(self.instance, consents.ACCEPTS[channel]) if known else True
-        if self.refusal is None or self.refusal.code != "possible_duplicate":
-            self.fields.pop("confirm_duplicate", None)
 
     def _post_clean(self) -> None:
         """The service checks every field; the model would refuse a phone number before it is put in order."""
@@ -93,7 +91,7 @@ class PatientAdmin(OnsetAdmin):
         """The box that says "another person" appears when it is asked for."""
         fieldsets = super().get_fieldsets(request, obj)
         refusal = getattr(request, "onset_refusal", None)
-        if obj is None and (request.method == "POST" or refusal is not None):
+        if refusal is not None and refusal.code == "possible_duplicate":
             title, options = fieldsets[0]
             return [(title, {**options, "fields": (*options["fields"], "confirm_duplicate")}), *fieldsets[1:]]
         return fieldsets

@@ -7,6 +7,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
@@ -35,7 +36,7 @@ _VERBS = {
 _CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
 
 
-class DayFilter(DropdownFilter):  # type: ignore[misc]
+class DayFilter(DropdownFilter):
     """Days as each site counts them."""
 
     title = "day"
@@ -112,8 +113,10 @@ class AppointmentAdmin(OnsetAdmin):
         """The date list counts days in the zone of the person's (first) site."""
         first = Site.objects.visible_to(actor_in(request)).first()
         with timezone.override(first.zone if first else None):
-            response = super().changelist_view(request, extra_context)
-            return response.render() if hasattr(response, "render") else response
+            response: HttpResponse = super().changelist_view(request, extra_context)
+            if isinstance(response, TemplateResponse):
+                response.render()
+            return response
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """Visits are booked, not typed in."""

@@ -65,7 +65,7 @@ class CalendarAdmin(OnsetAdmin):
         return obj.site.name if obj.site_id else f"{obj.resource.name}, {obj.resource.site.name}"
 
 
-def _ids(cleaned: dict[str, Any]) -> dict[str, int | None]:
+def _ids(cleaned: dict[str, Any]) -> dict[str, Any]:
     site, resource = cleaned.get("site"), cleaned.get("resource")
     return {"site_id": site.pk if site else None, "resource_id": resource.pk if resource else None}
 
@@ -153,7 +153,7 @@ class ClosureAdmin(CalendarAdmin):
         """Through the service; then say which visits it hits."""
         actor, now, given = actor_in(request), clock.now(), form.cleaned_data
         zone = _zone_of(obj) if obj.site_id or obj.resource_id else ZoneInfo("UTC")
-        span = {name: _as_written(given[name], zone) for name in ("start", "end")}
+        span: dict[str, Any] = {name: _as_written(given[name], zone) for name in ("start", "end")}
         if change:
             closure = calendars.change_closure(
                 actor=actor,

@@ -87,7 +87,9 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
         default="",
     )
     today = reverse("admin:index")
-    menu = [{"items": [{"title": "Today", "icon": "today", "link": today, "active": request.path == today}]}]
+    menu: list[dict[str, Any]] = [
+        {"items": [{"title": "Today", "icon": "today", "link": today, "active": request.path == today}]}
+    ]
     for title, entries in open_here:
         items = [_item(entry, url, active=url == here, actor=actor) for entry, url in entries]
         if items:

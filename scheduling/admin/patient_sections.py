@@ -1,4 +1,4 @@
-"""What scheduling adds to a patient's page: visits, medicines, check-ins, follow-ups, and ways to begin one."""
+"""What scheduling adds to a patient's page: visits, medicines, check-ins, follow-ups, and ways to begin."""
 
 from django.http import HttpRequest
 from django.urls import reverse

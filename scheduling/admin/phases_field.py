@@ -9,6 +9,7 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 
+from clinic.access import shown
 from clinic.common.errors import FieldError
 from scheduling.domain import phases as domain
 from scheduling.domain.phases import InvalidPhases, Kind, Phase, Use
@@ -22,7 +23,7 @@ _USES = {
     _BOTH: (Use.EXCLUSIVE, Use.SHARED),
 }
 CHOICES = (
-    ("", "–"),
+    ("", shown.NOTHING),
     (Use.EXCLUSIVE.value, "alone"),
     (Use.SHARED.value, "shared"),
     (_BOTH, "both"),

@@ -89,7 +89,7 @@ def offer(
             window=window,
             now=now,
             patient_id=patient_id,
-            moving_id=moving_id,
+            moving_ids=frozenset() if moving_id is None else frozenset({moving_id}),
         )
     )
     by_day: dict[date, list[Slot]] = defaultdict(list)

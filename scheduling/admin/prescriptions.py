@@ -154,7 +154,7 @@ class PrescriptionAdmin(OnsetAdmin):
             "onset/form_page.html",
             title="Prescribe",
             under_title=str(patient),
-            explanation="Check-ins are planned from the first dose. Leave the steps empty where none is planned.",
+            explanation="Check-ins are planned from the first dose. Steps may be left empty.",
             button="Prescribe",
             form=form,
             back=reverse("admin:patients_patient_record", args=[patient.pk]),
@@ -273,7 +273,7 @@ def _check_ins(prescription: Prescription) -> Section:
             (
                 shown.to("scheduling_checkin_change", row.pk, text=row.code),
                 shown.local_day(row.due_on),
-                f"{row.window_start_on:%b} {row.window_start_on.day} to {row.window_end_on:%b} {row.window_end_on.day}",
+                f"{shown.short_day(row.window_start_on)} to {shown.short_day(row.window_end_on)}",
                 shown.label(row.status, row.get_status_display()),
                 row.explanation,
             )

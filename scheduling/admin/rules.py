@@ -12,6 +12,7 @@ from unfold.decorators import display
 
 from clinic.access.admin.base import OnsetAdmin, SiteFilter
 from clinic.access.admin.forms import OnsetForm
+from clinic.access.admin.inputs import Phrases
 from clinic.access.policy import Actor
 from scheduling.models import CheckInPolicy, CheckInRule, ReminderRule
 
@@ -67,22 +68,38 @@ class ReminderRuleAdmin(RuleAdmin):
         return f"{_spoken(obj.minutes_before)} before the start"
 
 
+class CheckInRuleForm(RuleForm):
+    """Lists as words with commas between them."""
+
+    asks = Phrases(help_text="Codes of instruments, such as PHQ-9, NRS.")
+    drug_classes = Phrases(help_text="Such as ssri, tca. Empty means every class.")
+    indications = Phrases(help_text="Codes of conditions. Empty means every indication.")
+
+
 @admin.register(CheckInRule)
 class CheckInRuleAdmin(RuleAdmin):
     """The check-in schedule after a dose."""
 
+    form = CheckInRuleForm
+
     list_display = ("code", "day", "window", "purpose", "follows", "mandatory", "active")
     list_filter = (("follows", ChoicesDropdownFilter), "mandatory", "active")
     fields = (
-        ("code", "day"),
+        "code",
+        "day",
         ("window_before", "window_after"),
         "purpose",
         "follows",
         "asks",
-        ("mandatory", "staff_contact", "active"),
-        ("max_age", "risk_flag"),
-        ("drug_classes", "indications"),
-        ("replaces", "applies"),
+        "mandatory",
+        "staff_contact",
+        "max_age",
+        "risk_flag",
+        "drug_classes",
+        "indications",
+        "replaces",
+        "applies",
+        "active",
         ("source", "mark"),
     )
     empty_hint = "Without rules prescriptions bring no check-ins. Add the first one."

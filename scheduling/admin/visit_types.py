@@ -26,7 +26,7 @@ class VisitTypeForm(OnsetForm):
         given = self.cleaned_data.get("phases")
         if given is not None:
             self.cleaned_data["phases"] = domain.to_json(given)
-        super()._post_clean()
+        super()._post_clean()  # type: ignore[misc]  # the stubs leave it out
         if given is not None:
             self.cleaned_data["phases"] = given
 

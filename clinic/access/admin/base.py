@@ -31,7 +31,7 @@ def actor_in(request: HttpRequest) -> Actor:
     return actor_of(request.user)
 
 
-class SiteFilter(DropdownFilter):  # type: ignore[misc]  # unfold comes without types
+class SiteFilter(DropdownFilter):
     """Rows of one of the sites that the person works at."""
 
     title = "site"
@@ -57,7 +57,7 @@ class PatientSiteFilter(SiteFilter):
     field = "patient__site_id"
 
 
-class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
+class OnsetAdmin(ModelAdmin):
     """Set ``reads`` and ``writes`` to permissions of access.policy; without ``writes`` it is read-only."""
 
     reads: ClassVar[str] = ""
@@ -65,7 +65,7 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
     may_add: ClassVar[bool] = True
     may_change: ClassVar[bool] = True
     form = OnsetForm
-    actions = None
+    actions: Any = None
     show_full_result_count = False
     list_per_page = 50
     compressed_fields = True
@@ -129,7 +129,7 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         """No row of another site is ever among the choices."""
         if "queryset" not in kwargs:
-            kwargs["queryset"] = self.choices_for(request, db_field.remote_field.model._default_manager.all())
+            kwargs["queryset"] = self.choices_for(request, db_field.remote_field.model.objects.all())
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -182,7 +182,7 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
         if not change:
             obj.save(force_insert=True)
             return
-        locked = self.model._default_manager.select_for_update().get(pk=obj.pk)
+        locked = self.model.objects.select_for_update().get(pk=obj.pk)
         require_stamp(locked, form.cleaned_data[STAMP])
         changed = [name for name in form.changed_data if name != STAMP]
         if isinstance(obj, Versioned):
@@ -200,13 +200,14 @@ class OnsetAdmin(ModelAdmin):  # type: ignore[misc]
     def route(self, route: str, view: View, name: str) -> URLPattern:
         """The URL of a page of our own: ``admin:<app>_<model>_<name>``."""
         named = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        return path(route, self.admin_site.admin_view(view), name=named)
+        page: URLPattern = path(route, self.admin_site.admin_view(view), name=named)
+        return page
 
     def page(
         self, request: HttpRequest, template: str, *, title: str, status: int = 200, **context: Any
     ) -> TemplateResponse:
         """A page of our own inside the admin's frame."""
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]  # the admin's own protocol
+        request.current_app = self.admin_site.name
         shared = self.admin_site.each_context(request)
         return TemplateResponse(
             request, template, {**shared, "opts": self.opts, "title": title, **context}, status=status

@@ -23,7 +23,8 @@ def stamp_of(record: models.Model) -> str:
     """What identifies this state of the record: its version, or a digest where it counts none."""
     if isinstance(record, Versioned):
         return str(record.version)
-    fields = (field for field in record._meta.concrete_fields if field.name not in _NOT_EDITED)
+    concrete = record._meta.concrete_fields  # noqa: SLF001 - Django documents it as public
+    fields = (field for field in concrete if field.name not in _NOT_EDITED)
     values = [str(field.value_from_object(record)) for field in fields]
     return hashlib.sha256("\x1f".join(values).encode()).hexdigest()[:16]
 
@@ -50,6 +51,9 @@ class OnsetForm(forms.ModelForm[Any]):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        if self.ruled_by_service:
+            # Forms have a switch for uniqueness (see clean) but none for the model's other constraints.
+            self.instance.validate_constraints = lambda exclude=None: None  # noqa: ARG005
         if self.instance.pk is not None:
             self.initial[STAMP] = stamp_of(self.instance)
 
@@ -57,7 +61,7 @@ class OnsetForm(forms.ModelForm[Any]):
         """Show the refusal, if this is the second pass."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
         if self.ruled_by_service:
-            self._validate_unique = self._validate_constraints = False
+            self._validate_unique = False
         if self.refusal is not None:
             refusals.put_on(self, self.refusal, names=self.names)
         return cleaned

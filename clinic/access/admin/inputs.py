@@ -37,6 +37,30 @@ class Amount(forms.DecimalField):
     widget = UnfoldAdminDecimalFieldWidget
 
 
+class Phrases(forms.Field):
+    """A list of words or phrases as text: one to a line, or with commas between them."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def __init__(self, *, separator: str = ",", **kwargs: Any) -> None:
+        super().__init__(**{"required": False, **kwargs})
+        self.separator = separator
+        self.widget.attrs["rows"] = 2
+
+    def to_python(self, value: Any) -> list[str]:
+        """The parts that say anything."""
+        return [part.strip() for part in str(value or "").split(self.separator) if part.strip()]
+
+    def prepare_value(self, value: Any) -> Any:
+        """The list as text; what was typed stays as it was typed."""
+        glue = self.separator if self.separator == "\n" else f"{self.separator} "
+        return glue.join(value) if isinstance(value, list) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        """Compared as lists."""
+        return self.to_python(data) != list(initial or [])
+
+
 class Tick(forms.BooleanField):
     """Yes or no."""
 

@@ -71,11 +71,11 @@ class StaffForm(OnsetForm):
                 change(actor=self.editor, now=now, user_id=user.pk, site_id=int(site_id), role=Role(role))
 
 
-class PersonForm(StaffForm, UserChangeForm):  # type: ignore[misc]
+class PersonForm(StaffForm, UserChangeForm):
     """A known account."""
 
 
-class NewPersonForm(StaffForm, UserCreationForm):  # type: ignore[misc]
+class NewPersonForm(StaffForm, UserCreationForm):
     """A new account; the password is handed over in person."""
 
     usable_password = None
@@ -89,7 +89,7 @@ class NewPersonForm(StaffForm, UserCreationForm):  # type: ignore[misc]
 
 
 @admin.register(User)
-class PersonAdmin(OnsetAdmin, UserAdmin):  # type: ignore[misc]
+class PersonAdmin(OnsetAdmin, UserAdmin[User]):
     """Accounts and roles."""
 
     reads = writes = "staff.write"
@@ -142,11 +142,9 @@ class PersonAdmin(OnsetAdmin, UserAdmin):  # type: ignore[misc]
         """``roles_held`` stands in for the boxes."""
         return ("roles_held", "last_login")
 
-    def get_form(
-        self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any
-    ) -> Any:
+    def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
         """The form knows who edits."""
-        form = super().get_form(request, obj, change=change, **kwargs)
+        form = super().get_form(request, obj, *args, **kwargs)
         form.editor = actor_in(request)
         return form
 

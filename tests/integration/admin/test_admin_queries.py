@@ -1,0 +1,108 @@
+"""However much there is to show, a list and a page ask the database the same number of questions."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from clinic.access.models import Site
+from scheduling.models import CheckIn, WorkingHours
+from tests.conftest import NOW
+from tests.factories import ResourceFactory, SiteFactory, UserFactory
+from tests.integration.admin.furnished import Clinic, furnish
+
+LISTS = (
+    "scheduling_appointment",
+    "patients_patient",
+    "scheduling_prescription",
+    "scheduling_checkin",
+    "scheduling_followup",
+    "patients_message",
+    "patients_workitem",
+    "access_site",
+    "access_user",
+    "scheduling_resource",
+    "scheduling_workinghours",
+    "scheduling_closure",
+    "scheduling_visittype",
+    "scheduling_reminderrule",
+    "patients_messagetemplate",
+    "patients_condition",
+)
+MOST = 16
+"""Queries of any one page: session, person, roles, menu, counts, rows and what they refer to."""
+
+
+def queries(client: Client, url: str) -> int:
+    """How many queries a page takes."""
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        assert client.get(url).status_code == 200
+    return len(asked)
+
+
+@pytest.fixture
+def looking(site: Site) -> Client:
+    """Somebody with every role at the site."""
+    client = Client()
+    client.force_login(UserFactory.create(roles={site: ["prescriber", "manager", "front_desk"]}))
+    return client
+
+
+def more_of_everything(clinic: Clinic) -> None:
+    """Four more rows of everything at the same site."""
+    for _ in range(4):
+        elsewhere = furnish(SiteFactory.create())
+        _move_here(elsewhere, clinic.site)
+
+
+def _move_here(elsewhere: Clinic, site: Site) -> None:
+    there = elsewhere.site
+    for patient in there.patients.all():
+        patient.site = site
+        patient.save(update_fields=["site"])
+    there.appointments.update(site=site)
+    there.memberships.update(site=site)
+    WorkingHours.objects.filter(site=there).update(site=site)
+    for model in (ResourceFactory._meta.model,):
+        for number, row in enumerate(model.objects.filter(site=there)):
+            row.site, row.name = site, f"{row.name} of {there.pk}.{number}"
+            row.save(update_fields=["site", "name"])
+    there.workitem_set.update(site=site)
+    there.closure_set.update(site=site)
+
+
+def test_lists_take_a_constant_number_of_queries(site: Site, looking: Client) -> None:
+    clinic = furnish(site)
+    urls = {model: reverse(f"admin:{model}_changelist") for model in LISTS}
+    few = {model: queries(looking, url) for model, url in urls.items()}
+    more_of_everything(clinic)
+    assert CheckIn.objects.filter(patient__site=site).count() > 20
+    many = {model: queries(looking, url) for model, url in urls.items()}
+    assert many == few
+    assert max(few.values()) <= MOST
+
+
+@pytest.mark.parametrize("page", ["index", "record", "visit", "book"])
+def test_pages_take_a_constant_number_of_queries(
+    page: str, site: Site, looking: Client, clock: Callable[..., None]
+) -> None:
+    clinic = furnish(site)
+    clock(NOW + timedelta(days=1))
+    patient, visit = clinic.rows["patients_patient"], clinic.rows["scheduling_appointment"]
+    url = {
+        "index": reverse("admin:index"),
+        "record": reverse("admin:patients_patient_record", args=[patient]),
+        "visit": reverse("admin:scheduling_appointment_change", args=[visit]),
+        "book": reverse("admin:scheduling_appointment_book")
+        + f"?patient={patient}&visit_type=1&site={site.pk}",
+    }[page]
+    few = queries(looking, url)
+    more_of_everything(clinic)
+    assert queries(looking, url) == few
+    assert few <= MOST + 4
