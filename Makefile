@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 SHELL := /bin/sh
 
 # Honoured as `make demo PORT=8001` and as `PORT=8001 make demo`; what is not set stays unset.
-$(foreach name,DATABASE_URL REDIS_URL PORT DATA RESET TO BY,$(if $(value $(name)),$(eval export $(name))))
+$(foreach name,DATABASE_URL REDIS_URL PORT DATA RESET TO BY BENCH_SCALE,$(if $(value $(name)),$(eval export $(name))))
 
 # The interpreter that .venv is made from; python3.11 to python3.13.
 PYTHON ?= python3
@@ -42,6 +42,10 @@ check: .venv/.stamp ## Lint, types, layers, migrations: what must pass before th
 .PHONY: bench-book
 bench-book: .venv/.stamp ## Measure bookings per second, and 64 clients on one slot
 	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.book $(ARGS)
+
+.PHONY: bench-schedule
+bench-schedule: .venv/.stamp ## Measure searching, booking and races in a full clinic (BENCH_SCALE=0.1: a smaller one)
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.schedule $(ARGS)
 
 .PHONY: openapi
 openapi: .venv/.stamp ## Write the API's schema to docs/openapi.yaml

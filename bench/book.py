@@ -45,7 +45,7 @@ CHAIRS, NURSES = 50, 30
 FAR_IDS = 1_000_000_000
 """Ids of recorded inserts start here, so that no other parameter can be mistaken for one."""
 
-Statement = tuple[str, list[Any]]
+Statement = tuple[str, list[Any] | dict[str, Any]]
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ class Recorder:
     def __call__(self, execute: Callable[..., Any], *call: Any) -> Any:
         sql, params, _many, _context = call
         if not sql.startswith(("SAVEPOINT", "RELEASE")):
-            self._into.append((sql, list(params or [])))
+            self._into.append((sql, dict(params) if isinstance(params, dict) else list(params or [])))
         return execute(*call)
 
 
@@ -196,7 +196,7 @@ def replay_one(link: "psycopg.Connection[Any]", statements: list[Statement]) -> 
     ids: dict[int, int] = {}
     with link.cursor() as cursor:
         for sql, params in statements:
-            cursor.execute(sql, [_known(value, ids) for value in params])
+            cursor.execute(sql, _known(params, ids))
             if sql.startswith('INSERT INTO "scheduling_appointment" '):
                 row = cursor.fetchone()
                 assert row
@@ -207,11 +207,13 @@ def _known(value: Any, ids: dict[int, int]) -> Any:
     """A parameter with recorded ids replaced; bulk inserts pass arrays."""
     if isinstance(value, list):
         return [_known(each, ids) for each in value]
+    if isinstance(value, dict):
+        return {name: _known(each, ids) for name, each in value.items()}
     return ids.get(int(value), value) if isinstance(value, int) else value
 
 
-def _far_ids(values: list[Any]) -> Iterator[int]:
-    for value in values:
+def _far_ids(values: list[Any] | dict[str, Any]) -> Iterator[int]:
+    for value in values.values() if isinstance(values, dict) else values:
         if isinstance(value, list):
             yield from _far_ids(value)
         elif isinstance(value, int) and value > FAR_IDS:

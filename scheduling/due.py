@@ -1,8 +1,11 @@
-"""What waits for a moment in scheduling: check-ins to ask, remind or miss, and doses to take effect."""
+"""What waits for a moment in scheduling: check-ins to ask, remind or miss, doses to
+take effect, repairs to compute."""
 
 from datetime import datetime
 
-from scheduling.selectors import check_ins
+from clinic.common import clock
+from scheduling.selectors import check_ins, repairs, waitlist
+from scheduling.services import freed
 
 
 class CheckIns:
@@ -15,3 +18,31 @@ class CheckIns:
     def next_due_at(self) -> datetime | None:
         """The earliest moment at which a check-in or a dose waits for us."""
         return check_ins.next_action_at()
+
+
+class Repairs:
+    """Repairs that were asked for and are not computed yet."""
+
+    name = "repairs"
+    task = "scheduling.tasks.run_repairs"
+    stale_after_seconds = 900
+
+    def next_due_at(self) -> datetime | None:
+        """When the oldest that waits was asked for, or the present while one is computed."""
+        oldest = repairs.next_due_at()
+        if repairs.running():
+            present = clock.now()
+            return min(oldest, present) if oldest else present
+        return oldest
+
+
+class Waitlist:
+    """Freed times: to be offered, or with an offer that expires."""
+
+    name = "waitlist"
+    task = freed.TASK
+    stale_after_seconds = 300
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest moment at which a freed time waits for us."""
+        return waitlist.next_action_at()

@@ -1,13 +1,17 @@
 """Looks at what came due in scheduling. The rows are the work; losing a task loses nothing."""
 
+import time
+
 from celery import shared_task
 
 from clinic.common import clock
-from scheduling.services import check_ins
+from scheduling.services import check_ins, freed, offers, repair_runs
 
 BATCH = 200
 ROUNDS = 25
 """At most this many batches a run; what is left is found by the next tick."""
+REPAIR_SECONDS = 90.0
+"""After so long no other repair is begun in one task: with one more it stays below the soft time limit."""
 
 
 @shared_task(name="scheduling.tasks.advance_check_ins")
@@ -16,4 +20,22 @@ def advance_check_ins() -> None:
     now = clock.now()
     for _round in range(ROUNDS):
         if not check_ins.advance(now=now, limit=BATCH):
+            return
+
+
+@shared_task(name="scheduling.tasks.run_repairs")
+def run_repairs() -> None:
+    """Compute the repairs that wait, one after the other."""
+    started = time.monotonic()
+    while time.monotonic() - started < REPAIR_SECONDS:
+        if not repair_runs.run_next(now=clock.now()):
+            return
+
+
+@shared_task(name=freed.TASK)
+def offer_freed_slots() -> None:
+    """Offer what was freed to those who wait; expire what nobody answered."""
+    now = clock.now()
+    for _round in range(ROUNDS):
+        if not offers.offer_freed_slots(now=now, limit=BATCH):
             return

@@ -136,10 +136,14 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ENABLE_UTC = True
 TICK_SECONDS = env.number("TICK_SECONDS", 10, low=1, high=60)
-DUE_WORK = ["patients.due.Outreach", "scheduling.due.CheckIns"]
+DUE_WORK = ["patients.due.Outreach", "scheduling.due.CheckIns", "scheduling.due.Repairs"]
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": float(TICK_SECONDS), "options": {"expires": TICK_SECONDS * 3}}
-    for task in ("patients.tasks.dispatch_messages", "scheduling.tasks.advance_check_ins")
+    for task in (
+        "patients.tasks.dispatch_messages",
+        "scheduling.tasks.advance_check_ins",
+        "scheduling.tasks.run_repairs",
+    )
 }
 
 # --- people ------------------------------------------------------------------------------------
@@ -247,6 +251,7 @@ SPECTACULAR_SETTINGS = {
         "AppointmentStatus": "scheduling.models.Appointment.Status",
         "PrescriptionStatus": "scheduling.models.Prescription.Status",
         "CheckInStatus": "scheduling.models.CheckIn.Status",
+        "RepairStatus": "scheduling.models.Repair.Status",
         "FollowUpStatus": "scheduling.models.FollowUp.Status",
         "ResourceKind": "scheduling.models.Resource.Kind",
         "VisitTypeKind": "scheduling.models.VisitType.Kind",

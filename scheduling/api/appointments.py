@@ -1,5 +1,6 @@
 """/appointments/: book, look up, and take each step of a visit."""
 
+from functools import partial
 from typing import Any
 
 import django_filters
@@ -16,8 +17,8 @@ from clinic.api.related import VisibleByCodeField
 from clinic.api.views import OnsetViewSet, ReadMixin
 from patients.models import Patient
 from scheduling.domain.transitions import Verb
-from scheduling.models import Allocation, Appointment, AppointmentEvent, VisitType
-from scheduling.services import appointments, visit_steps
+from scheduling.models import Allocation, Appointment, AppointmentEvent, Hold, VisitType
+from scheduling.services import appointments, holds, visit_steps
 
 _MAX_RESOURCES = 10
 _HELD = Prefetch(
@@ -50,6 +51,7 @@ class AppointmentSerializer(serializers.Serializer[Appointment]):
     reason = serializers.CharField()
     allocations = AllocationSerializer(many=True)
     course = serializers.IntegerField(allow_null=True)
+    session_number = serializers.IntegerField(allow_null=True, help_text="Which session of its course.")
     version = serializers.IntegerField()
 
     def to_representation(self, instance: Appointment) -> dict[str, Any]:
@@ -75,7 +77,8 @@ class AppointmentSerializer(serializers.Serializer[Appointment]):
                 }
                 for row in held
             ],
-            "course": None,
+            "course": instance.course_id,
+            "session_number": instance.session_number,
             "version": instance.version,
         }
 
@@ -97,6 +100,13 @@ class BookingSerializer(serializers.Serializer[Any]):
     site = VisibleField(queryset=Site.objects)
     start = InstantField()
     resources = ResourceIdsField()
+    hold = VisibleField(
+        queryset=Hold.objects,
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="A hold made for exactly this; the visit gets its resources.",
+    )
     reason = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
 
@@ -180,9 +190,12 @@ class AppointmentViewSet(ReadMixin, OnsetViewSet):
 
     @extend_schema(request=BookingSerializer, responses={201: AppointmentSerializer})
     def create(self, request: Request) -> Response:
-        """Book on the best free resources, or on those named; 409 ``slot_taken`` lists the nearest others."""
+        """Book on the best free resources, on those named, or on those held; 409 ``slot_taken`` lists the
+        nearest others."""
         wanted = self.parse(BookingSerializer)
-        booked = appointments.book(
+        hold = wanted["hold"]
+        book = appointments.book if hold is None else partial(holds.book, hold_id=hold.pk)
+        booked = book(
             actor=self.actor,
             now=self.now,
             patient_id=wanted["patient"].pk,

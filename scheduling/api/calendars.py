@@ -85,10 +85,19 @@ class ClosureSerializer(OwnedSerializer):
         help_text="Visits it hits, by id; each has a work item. Only for who may read appointments."
     )
 
+    replan = serializers.SerializerMethodField(
+        help_text="Send this to /appointments/replan/ for a proposal where those visits could go."
+    )
+
     @extend_schema_field({"type": "array", "items": {"type": "integer"}})
     def get_affected_appointments(self, closure: Closure) -> list[int]:
         """None is moved or cancelled by itself."""
         return selector.affected_appointments(closure)
+
+    @extend_schema_field({"type": "object", "additionalProperties": {"type": "integer"}})
+    def get_replan(self, closure: Closure) -> dict[str, int]:
+        """The body that asks for a repair."""
+        return {"site": _site_of(closure).pk, "closure": closure.pk}
 
     def to_representation(self, instance: Closure) -> dict[str, Any]:
         """Whoever may not read appointments is not told their ids."""

@@ -7,7 +7,7 @@ that a start found here is always free; lanes.py decides on exact minutes.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from functools import cached_property, reduce
@@ -15,19 +15,26 @@ from itertools import islice
 from operator import or_
 
 from clinic.common.intervals import Interval
+from scheduling.domain.loads import StoredDays, loads
 from scheduling.domain.phases import PEOPLE, Kind, Requirement, Use
-from scheduling.domain.ticks import TICK_MINUTES, Axis, Taken, each_bit, ones, runs_of, stack, ticks_to_hold
+from scheduling.domain.ticks import TICK_MINUTES, Axis, Taken, each_bit, ones, runs_of, ticks_to_hold
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One chair, nurse, … with its capacity, open intervals, and allocations touching the axis' span."""
+    """One chair, nurse, … with its capacity, open intervals, and what it is booked for on the axis.
+
+    That is ``days``, as stored, and allocations beside them touching the axis' span: ``taken``, which they
+    do not hold, and ``freed``, which they do but which shall not count.
+    """
 
     id: int
     kind: Kind
     capacity: int
     open: Sequence[Interval]
     taken: Iterable[Taken] = ()
+    freed: Iterable[Taken] = ()
+    days: StoredDays = field(default_factory=StoredDays)
 
 
 class Rule(StrEnum):
@@ -56,14 +63,16 @@ class Reason:
 class _Map:
     """One resource on the axis: its hours, its busy planes, and the starts it can serve."""
 
-    def __init__(self, resource: Resource, axis: Axis, needed: Sequence[Requirement]) -> None:
+    def __init__(self, resource: Resource, axis: Axis, needed: Sequence[Requirement], hours: int) -> None:
         self.id = resource.id
         self.kind = resource.kind
+        self.capacity = resource.capacity
         self.needed = needed
-        self.hours = axis.covered(resource.open)
-        exclusive, shared = axis.touched_by_use(resource.taken)
-        self.exclusive = stack(exclusive, capacity=1, length=axis.length)[0]
-        self.shared = stack(shared, capacity=resource.capacity, length=axis.length)
+        self.hours = hours
+        exclusive, self.shared = loads(
+            axis, resource.days, capacity=resource.capacity, taken=resource.taken, freed=resource.freed
+        )
+        self.exclusive = exclusive.at_least(1)
 
     def free(self, use: str) -> int:
         """Ticks at which one more use of this sort can be taken on.
@@ -71,8 +80,12 @@ class _Map:
         A person's hands-on and watching are done side by side; of a thing, exclusive means alone.
         """
         if self.kind in PEOPLE:
-            return self.hours & ~(self.exclusive if use == Use.EXCLUSIVE else self.shared[-1])
-        return self.hours & ~self.exclusive & ~(self.shared[0] if use == Use.EXCLUSIVE else self.shared[-1])
+            return self.hours & ~(
+                self.exclusive if use == Use.EXCLUSIVE else self.shared.at_least(self.capacity)
+            )
+        return (
+            self.hours & ~self.exclusive & ~self.shared.at_least(1 if use == Use.EXCLUSIVE else self.capacity)
+        )
 
     @cached_property
     def starts(self) -> int:
@@ -87,7 +100,8 @@ class _Map:
     def preference(self, tick: int, day: int) -> tuple[int, int]:
         """Sorts the better choice first; see Availability.candidates."""
         if self.kind in PEOPLE:
-            return sum((plane & day).bit_count() for plane in (self.exclusive, *self.shared)), self.id
+            shared = (self.shared.at_least(level) for level in range(1, self.capacity + 1))
+            return sum((plane & day).bit_count() for plane in (self.exclusive, *shared)), self.id
         first, end = _ticks(self.needed[0])
         taken = ~self.free(self.needed[0].use)
         before = tick + first - (taken & ones(0, tick + first)).bit_length()
@@ -188,6 +202,12 @@ class Availability:
             if each.kind is not None
         }
 
+    def served_by(self, kind: Kind) -> Mapping[int, int]:
+        """Per resource of a kind, by id: those of the possible starts at which it is free."""
+        return {
+            one.id: one.starts & self.bits for each in self._kinds if each.kind == kind for one in each.maps
+        }
+
     def reasons(self) -> list[Reason]:
         """One reason for each day asked for that has no start."""
         found = []
@@ -241,15 +261,19 @@ def starts_for(
     for requirement in requirements:
         needed.setdefault(requirement.kind, []).append(requirement)
     maps: dict[Kind, list[_Map]] = {kind: [] for kind in needed}
-    for resource in resources:
-        if resource.kind in needed:
-            maps[resource.kind].append(_Map(resource, axis, needed[resource.kind]))
+    serving = [resource for resource in resources if resource.kind in needed]
+    hours: dict[int, int] = {}
+    for resource in serving:
+        key = id(resource.open)  # many keep the same hours, given as the very same list; rounding them costs
+        if key not in hours:
+            hours[key] = axis.covered(resource.open)
+        maps[resource.kind].append(_Map(resource, axis, needed[resource.kind], hours[key]))
 
     kinds = [_KindMap(kind, maps[kind]) for kind in needed]
     if site_hours is not None:
         whole_visit = Requirement(Kind.ROOM, Use.SHARED, 0, visit_minutes)
         site = Resource(id=0, kind=Kind.ROOM, capacity=1, open=site_hours)
-        kinds.insert(0, _KindMap(None, [_Map(site, axis, [whole_visit])]))
+        kinds.insert(0, _KindMap(None, [_Map(site, axis, [whole_visit], axis.covered(site_hours))]))
     patient_free = runs_of(ones(0, axis.length) & ~axis.touched(patient_busy), ticks_to_hold(visit_minutes))
     return Availability(axis=axis, limits=limits, kinds=kinds, patient_free=patient_free)
 

@@ -7,6 +7,8 @@ keeps lanes within the resource's capacity, and lets the exclusive use of a chai
 cover all its lanes (a person's hands-on lane runs beside the monitoring lanes).
 """
 
+from datetime import datetime
+
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeField, IntegerRangeField
 from django.db import models
@@ -60,6 +62,15 @@ class Appointment(Versioned):
     patient = models.ForeignKey("patients.Patient", on_delete=models.PROTECT, related_name="appointments")
     visit_type = models.ForeignKey("scheduling.VisitType", on_delete=models.PROTECT)
     site = models.ForeignKey("access.Site", on_delete=models.PROTECT, related_name="appointments")
+    course = models.ForeignKey(
+        "scheduling.Course", on_delete=models.PROTECT, null=True, blank=True, related_name="sessions"
+    )
+    session_number = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Counts the sessions of its course by date; one that will not happen keeps its own.",
+    )
     start_at = models.DateTimeField("start")
     end_at = models.DateTimeField("end")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.BOOKED)
@@ -74,6 +85,11 @@ class Appointment(Versioned):
         ordering = ("start_at", "id")
         constraints = (
             models.CheckConstraint(condition=Q(end_at__gt=F("start_at")), name="appointment_order"),
+            models.CheckConstraint(
+                condition=Q(course__isnull=True, session_number__isnull=True)
+                | Q(course__isnull=False, session_number__gte=1),
+                name="appointment_session_of_course",
+            ),
             models.CheckConstraint(
                 condition=Q(
                     status__in=[
@@ -95,6 +111,8 @@ class Appointment(Versioned):
                     (_during(), "&&"),
                 ],
                 condition=~Q(status__in=["cancelled", "no_show"]),
+                # Looked at when a statement ends, so that one statement may move several sessions.
+                deferrable=Deferrable.IMMEDIATE,
             ),
         )
         indexes = (
@@ -106,14 +124,37 @@ class Appointment(Versioned):
         return f"{self.visit_type} {self.start_at:%Y-%m-%d %H:%M} UTC"
 
 
+class AllocationQuerySet(models.QuerySet["Allocation"]):
+    """Reusable filters on allocations."""
+
+    def standing(self, now: datetime) -> "AllocationQuerySet":
+        """What keeps its time at ``now``: neither given back nor an expired hold's."""
+        unexpired = Q(expires_at__isnull=True) | Q(expires_at__gt=now)
+        return self.filter(unexpired, released_at__isnull=True)
+
+
 class Allocation(models.Model):
-    """A stretch of one lane of one resource, held for an appointment until released."""
+    """A stretch of one lane of one resource: an appointment's until released, or a hold's until it expires.
+
+    An expired row stands for nothing; whoever takes time on its resource removes it first.
+    """
 
     class Use(models.TextChoices):
         EXCLUSIVE = "exclusive"
         SHARED = "shared"
 
-    appointment = models.ForeignKey(Appointment, on_delete=models.CASCADE, related_name="allocations")
+    appointment = models.ForeignKey(
+        Appointment, on_delete=models.CASCADE, related_name="allocations", null=True, blank=True
+    )
+    hold = models.ForeignKey(
+        "scheduling.Hold",
+        on_delete=models.CASCADE,
+        related_name="allocations",
+        null=True,
+        blank=True,
+        db_index=False,
+    )
+    expires_at = models.DateTimeField(null=True, blank=True, help_text="Of a hold: when it ends by itself.")
     resource = models.ForeignKey("scheduling.Resource", on_delete=models.PROTECT, related_name="allocations")
     use = models.CharField(max_length=9, choices=Use.choices)
     lane = models.PositiveSmallIntegerField()
@@ -122,6 +163,8 @@ class Allocation(models.Model):
     end_at = models.DateTimeField("end")
     released_at = models.DateTimeField(null=True, blank=True)
 
+    objects = AllocationQuerySet.as_manager()
+
     class Meta:
         ordering = ("start_at", "resource_id", "lane")
         constraints = (
@@ -129,6 +172,11 @@ class Allocation(models.Model):
             models.CheckConstraint(
                 condition=Q(use="exclusive", lane=0) | Q(use="shared", lane__gte=1),
                 name="allocation_lane_of_use",
+            ),
+            models.CheckConstraint(
+                condition=Q(appointment__isnull=False, hold__isnull=True, expires_at__isnull=True)
+                | Q(appointment__isnull=True, hold__isnull=False, expires_at__isnull=False),
+                name="allocation_one_owner",
             ),
             ExclusionConstraint(
                 name="allocation_lane_free",
@@ -146,6 +194,10 @@ class Allocation(models.Model):
                 fields=("resource", "end_at"),
                 name="allocation_by_resource",
                 condition=Q(released_at__isnull=True),
+            ),
+            models.Index(fields=("hold",), name="allocation_by_hold", condition=Q(hold__isnull=False)),
+            models.Index(
+                fields=("resource", "end_at"), name="allocation_held", condition=Q(hold__isnull=False)
             ),
         )
 

@@ -3,10 +3,10 @@
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 
-from django.db.models import Q
+from django.db import connection
 
 from clinic.access.models import Site
 from clinic.common.intervals import Interval, subtract
@@ -14,8 +14,31 @@ from scheduling.domain import availability as domain
 from scheduling.domain import phases
 from scheduling.domain.calendars import WeeklyHours, open_intervals
 from scheduling.domain.phases import Kind, Requirement
-from scheduling.domain.ticks import Axis, Taken
-from scheduling.models import Allocation, Appointment, Closure, Resource, VisitType, WorkingHours
+from scheduling.domain.ticks import Axis
+from scheduling.models import Appointment, Resource, VisitType
+from scheduling.selectors.usage import Reader, stored
+
+# By hand, because every booking and every search asks them: as querysets they cost it some milliseconds.
+_HOURS_AND_CLOSURES = """
+SELECT resource_id, NULL::timestamptz, NULL::timestamptz, weekday, start, "end", valid_from, valid_until
+FROM scheduling_workinghours
+WHERE site_id = %(site)s OR resource_id = ANY (%(resources)s)
+UNION ALL
+SELECT resource_id, start_at, end_at, NULL, NULL, NULL, NULL, NULL
+FROM scheduling_closure
+WHERE (site_id = %(site)s OR resource_id = ANY (%(resources)s)) AND start_at < %(end)s AND end_at > %(start)s
+"""
+_PATIENTS_TIME = """
+SELECT start_at, end_at
+FROM scheduling_appointment
+WHERE patient_id = %(patient)s AND start_at < %(end)s AND end_at > %(start)s
+    AND status <> ALL (%(freed)s) AND id <> ALL (%(moving)s)
+UNION ALL
+SELECT start_at, end_at
+FROM scheduling_hold
+WHERE patient_id = %(patient)s AND start_at < %(end)s AND end_at > %(start)s
+    AND ended_at IS NULL AND expires_at > %(now)s
+"""
 
 
 @dataclass(frozen=True)
@@ -43,12 +66,16 @@ class Question:
     patient_id: int | None = None
     resource_ids: frozenset[int] = frozenset()
     """When given, the kinds of these resources are served by these only."""
-    moving_id: int | None = None
-    """The appointment being moved: its own time and resources count as free."""
+    moving_ids: frozenset[int] = frozenset()
+    """The appointments being moved: their own time and resources count as free."""
+    notice_kept: bool = False
+    """The patient heard of the time early enough (a hold, an offer): only the present bounds the start."""
 
     @property
     def earliest(self) -> datetime:
         """The first start that the visit type's notice allows."""
+        if self.notice_kept:
+            return self.now
         return self.now + timedelta(minutes=self.visit_type.min_notice_minutes)
 
     @property
@@ -57,11 +84,11 @@ class Question:
         return self.now + timedelta(days=self.visit_type.horizon_days)
 
 
-def search(question: Question) -> domain.Availability:
+def search(question: Question, *, usage: Reader = stored) -> domain.Availability:
     """Every start that is possible in the window, with reasons for the days that have none.
 
-    Six queries whatever the size: resources, hours, closures, allocations, and two for the patient.
-    Raises DateOutOfRange, ValueError for a window of more than 400 days.
+    At most five queries whatever the size: resources, hours with closures, the patient's time, and what
+    ``usage`` reads. Raises DateOutOfRange, ValueError for a window of more than 400 days.
     """
     visit, zone = Visit.of(question.visit_type), question.site.zone
     first = question.window.start.astimezone(zone).date()
@@ -69,14 +96,22 @@ def search(question: Question) -> domain.Availability:
     axis = Axis.over(first=first, days=(last - first).days + 1, zone=zone, visit_minutes=visit.minutes)
     kinds = {requirement.kind for requirement in visit.requirements}
     rows = _resources(question, kinds)
-    calendar = _Calendar.load(site=question.site, resources=rows, span=axis.span)
-    taken = _taken(rows, axis.span, question.moving_id)
+    calendar = Calendar.load(site=question.site, resource_ids=[row.id for row in rows], span=axis.span)
+    used = usage([row.id for row in rows], axis=axis, now=question.now, moving_ids=question.moving_ids)
     return domain.starts_for(
         axis=axis,
         requirements=visit.requirements,
         visit_minutes=visit.minutes,
         resources=[
-            domain.Resource(row.id, Kind(row.kind), row.capacity, calendar.open_for(row.id), taken[row.id])
+            domain.Resource(
+                row.id,
+                Kind(row.kind),
+                row.capacity,
+                calendar.open_for(row.id),
+                taken=used.taken[row.id],
+                freed=used.freed[row.id],
+                days=used.days[row.id],
+            )
             for row in rows
         ],
         limits=domain.Limits(
@@ -107,34 +142,42 @@ def _resources(question: Question, kinds: Collection[str]) -> list[_Serving]:
     return [row for row in rows if row.kind not in named_kinds or row.id in question.resource_ids]
 
 
-class _Calendar:
+_Hours = tuple[int, time, time, date | None, date | None]
+"""The fields of WeeklyHours: plain tuples are quicker to fetch and to compare."""
+
+
+class Calendar:
     """Hours and closures of a site and its resources over a span, resolved to open intervals."""
 
     def __init__(
         self,
         site: Site,
         span: Interval,
-        hours: dict[int | None, list[WeeklyHours]],
+        hours: dict[int | None, list[_Hours]],
         closures: dict[int | None, list[Interval]],
     ) -> None:
         self._hours, self._closures = hours, closures
         first, last = (instant.astimezone(site.zone).date() for instant in (span.start, span.end))
         self._days: tuple[date, date] = (first, last)
         self._zone = site.zone
+        self._resolved: dict[tuple[frozenset[_Hours], frozenset[Interval]], list[Interval]] = {}
         self._site_open = self._resolve(hours[None], closures[None])
 
     @classmethod
-    def load(cls, *, site: Site, resources: Collection[_Serving], span: Interval) -> "_Calendar":
-        owners = Q(site=site) | Q(resource__in=[row.id for row in resources])
-        hours: dict[int | None, list[WeeklyHours]] = defaultdict(list)
-        for row in WorkingHours.objects.filter(owners).order_by():
-            hours[row.resource_id].append(
-                WeeklyHours(row.weekday, row.start, row.end, row.valid_from, row.valid_until)
-            )
+    def load(cls, *, site: Site, resource_ids: Collection[int], span: Interval) -> "Calendar":
+        """One query."""
+        hours: dict[int | None, list[_Hours]] = defaultdict(list)
         closures: dict[int | None, list[Interval]] = defaultdict(list)
-        hitting = Closure.objects.filter(owners, start_at__lt=span.end, end_at__gt=span.start)
-        for owner, start, end in hitting.order_by().values_list("resource_id", "start_at", "end_at"):
-            closures[owner].append(Interval(start, end))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                _HOURS_AND_CLOSURES,
+                {"site": site.pk, "resources": list(resource_ids), "start": span.start, "end": span.end},
+            )
+            for owner, closed_from, closed_until, *row in cursor.fetchall():
+                if closed_from is not None:
+                    closures[owner].append(Interval(closed_from, closed_until))
+                else:
+                    hours[owner].append((row[0], row[1], row[2], row[3], row[4]))
         return cls(site, span, hours, closures)
 
     def open_for(self, resource_id: int | None) -> list[Interval]:
@@ -147,43 +190,38 @@ class _Calendar:
             return subtract(self._site_open, self._closures[resource_id])
         return self._site_open
 
-    def _resolve(self, hours: list[WeeklyHours], closures: list[Interval]) -> list[Interval]:
-        first, last = self._days
-        return open_intervals(hours=hours, closures=closures, first=first, last=last, zone=self._zone)
-
-
-def _taken(
-    resources: Collection[_Serving], span: Interval, moving_id: int | None
-) -> defaultdict[int, list[Taken]]:
-    """The unreleased allocations of each resource that touch the span."""
-    rows = Allocation.objects.filter(
-        resource__in=[row.id for row in resources],
-        released_at__isnull=True,
-        start_at__lt=span.end,
-        end_at__gt=span.start,
-    )
-    if moving_id is not None:
-        rows = rows.exclude(appointment_id=moving_id)
-    taken: defaultdict[int, list[Taken]] = defaultdict(list)
-    for resource_id, use, start, end in rows.order_by().values_list(
-        "resource_id", "use", "start_at", "end_at"
-    ):
-        taken[resource_id].append((use, start, end))
-    return taken
+    def _resolve(self, hours: list[_Hours], closures: list[Interval]) -> list[Interval]:
+        """One list for all who keep the same hours: resolving them is more work than searching in them."""
+        key = frozenset(hours), frozenset(closures)
+        if key not in self._resolved:
+            first, last = self._days
+            self._resolved[key] = open_intervals(
+                hours=[WeeklyHours(*row) for row in hours],
+                closures=closures,
+                first=first,
+                last=last,
+                zone=self._zone,
+            )
+        return self._resolved[key]
 
 
 def _patient_busy(question: Question, span: Interval) -> list[Interval]:
-    """The patient's other visits, at any site."""
+    """The patient's other visits, and times held for them, at any site."""
     if question.patient_id is None:
         return []
-    rows = (
-        Appointment.objects.filter(
-            patient_id=question.patient_id, start_at__lt=span.end, end_at__gt=span.start
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _PATIENTS_TIME,
+            {
+                "patient": question.patient_id,
+                "start": span.start,
+                "end": span.end,
+                "freed": [status.value for status in Appointment.FREES_RESOURCES],
+                "moving": list(question.moving_ids),
+                "now": question.now,
+            },
         )
-        .exclude(status__in=Appointment.FREES_RESOURCES)
-        .exclude(pk=question.moving_id or 0)
-    )
-    return [Interval(start, end) for start, end in rows.order_by().values_list("start_at", "end_at")]
+        return [Interval(start, end) for start, end in cursor.fetchall()]
 
 
 def nearest(question: Question, *, start: datetime, count: int = 3) -> list[datetime]:
@@ -198,7 +236,7 @@ def nearest(question: Question, *, start: datetime, count: int = 3) -> list[date
             window=window,
             now=question.now,
             patient_id=question.patient_id,
-            moving_id=question.moving_id,
+            moving_ids=question.moving_ids,
         )
         found = search(asked).starts()
         if len(found) >= count:

@@ -6,7 +6,7 @@ found before the locks is only a proposal; under the locks the same search decid
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
@@ -20,12 +20,14 @@ from clinic.common.intervals import Interval
 from clinic.common.transactions import violated
 from patients.models import Patient
 from scheduling.domain import lanes, refusals
-from scheduling.domain.phases import Kind
-from scheduling.models import Allocation, Appointment, Closure, Resource, VisitType
+from scheduling.domain.phases import MAX_VISIT_MINUTES, Kind
+from scheduling.models import Allocation, Appointment, Closure, Hold, Resource, VisitType
 from scheduling.selectors.availability import Question, Visit, search
+from scheduling.services import freed
 
-_NEIGHBOURS = timedelta(hours=48)
-"""How far around a visit its lane neighbours are fetched. No visit is longer than 24 hours."""
+_REACH = timedelta(hours=48)
+"""How far around a visit lanes are dealt out anew where they are fragmented."""
+_LONGEST = timedelta(minutes=MAX_VISIT_MINUTES)
 
 
 class LostRace(Exception):
@@ -97,51 +99,71 @@ def propose(question: Question, start: datetime) -> dict[Kind, int]:
     return best
 
 
-def verify(*, site_id: int, start: datetime, length: timedelta, resources: Collection[Resource]) -> None:
+def verify(*, site_id: int, start: datetime, visit_type: VisitType, resources: Collection[Resource]) -> None:
     """Under the locks: no closure came and nobody went out of service since the proposal.
 
-    Whether the time itself is still free, :func:`take` finds out. Raises LostRace.
+    A resource may be closed while the visit no longer needs it, as the search has it. Whether the time itself
+    is still free, :func:`take` finds out. Raises LostRace.
     """
-    closed = Closure.objects.filter(
+    used: dict[int | None, list[Interval]] = {
+        resource.pk: _uses(visit_type, start, resource.kind) for resource in resources
+    }
+    used[None] = [Interval(start, start + length_of(visit_type))]
+    closures = Closure.objects.filter(
         Q(site=site_id) | Q(resource__in=[resource.pk for resource in resources]),
-        start_at__lt=start + length,
+        start_at__lt=used[None][0].end,
         end_at__gt=start,
+    ).values_list("resource_id", "start_at", "end_at")
+    closed = any(
+        use.overlaps(Interval(begins, ends)) for owner, begins, ends in closures for use in used[owner]
     )
-    if closed.exists() or not all(resource.active for resource in resources):
+    if closed or not all(resource.active for resource in resources):
         raise LostRace
 
 
-def take(appointment: Appointment, chosen: Mapping[Kind, int], resources: Collection[Resource]) -> None:
-    """Write the allocations of a visit, re-packing the lanes of its neighbours where they fragment.
+def _uses(visit_type: VisitType, start: datetime, kind: str) -> list[Interval]:
+    """When a visit that starts then uses its resource of this kind."""
+    return [
+        Interval(
+            start + timedelta(minutes=need.offset_minutes), start + timedelta(minutes=need.until_minutes)
+        )
+        for need in Visit.of(visit_type).requirements
+        if need.kind == kind
+    ]
 
-    Raises LostRace when the exact minutes do not fit (the search works in five-minute ticks).
+
+def take(
+    visit: Appointment | Hold, chosen: Mapping[Kind, int], resources: Collection[Resource], *, now: datetime
+) -> None:
+    """Write the allocations of a visit or a hold, re-packing the lanes of its neighbours where they fragment.
+
+    Expired holds give way first. Raises LostRace when the exact minutes do not fit (the search works in
+    five-minute ticks), Conflict (``patient_busy``) when a hold keeps the patient's time.
     """
+    refuse_held_patient(visit, now=now)
+    hold, appointment = (visit, None) if isinstance(visit, Hold) else (None, visit)
     wanted: dict[int, list[tuple[lanes.Wanted, Interval]]] = defaultdict(list)
-    for requirement in Visit.of(appointment.visit_type).requirements:
-        start = appointment.start_at + timedelta(minutes=requirement.offset_minutes)
+    for requirement in Visit.of(visit.visit_type).requirements:
+        start = visit.start_at + timedelta(minutes=requirement.offset_minutes)
         during = Interval(start, start + timedelta(minutes=requirement.minutes))
         wanted[chosen[requirement.kind]].append((lanes.Wanted(requirement.use, during), during))
-    neighbours = _neighbours(wanted, appointment)
+    neighbours = _neighbours(wanted, visit, now)
+    placements = [_placed(wanted[each.pk], neighbours[each.pk], each) for each in resources]
+    if any(placed.moves for placed in placements):
+        neighbours = _neighbours(wanted, visit, now, reach=_REACH)
+        placements = [_placed(wanted[each.pk], neighbours[each.pk], each) for each in resources]
     moved: list[Allocation] = []
     new: list[Allocation] = []
-    for resource in resources:
-        rows = neighbours[resource.pk]
-        placed = lanes.place_all(
-            new=[want for want, _during in wanted[resource.pk]],
-            existing=[
-                lanes.Occupied(row.pk, row.lane, Interval(row.start_at, row.end_at)) for row in rows.values()
-            ],
-            capacity=resource.capacity,
-            kind=resource.kind,
-        )
-        if placed is None:
-            raise LostRace
+    for resource, placed in zip(resources, placements, strict=True):
         for key, lane in placed.moves.items():
-            rows[key].lane = lane
-            moved.append(rows[key])
+            row = neighbours[resource.pk][key]
+            row.lane = lane
+            moved.append(row)
         new += [
             Allocation(
                 appointment=appointment,
+                hold=hold,
+                expires_at=hold.expires_at if hold else None,
                 resource=resource,
                 use=want.use,
                 lane=lane,
@@ -156,20 +178,100 @@ def take(appointment: Appointment, chosen: Mapping[Kind, int], resources: Collec
     Allocation.objects.bulk_create(new)
 
 
-def _neighbours(wanted: Collection[int], appointment: Appointment) -> defaultdict[int, dict[int, Allocation]]:
+def _placed(
+    wanted: Sequence[tuple[lanes.Wanted, Interval]], rows: Mapping[int, Allocation], resource: Resource
+) -> lanes.Placements[int]:
+    """Lanes for what is wanted of one resource among the rows it has. Raises LostRace."""
+    placed = lanes.place_all(
+        new=[want for want, _during in wanted],
+        existing=[
+            lanes.Occupied(row.pk, row.lane, Interval(row.start_at, row.end_at)) for row in rows.values()
+        ],
+        capacity=resource.capacity,
+        kind=resource.kind,
+    )
+    if placed is None:
+        raise LostRace
+    return placed
+
+
+def _neighbours(
+    wanted: Collection[int], visit: Appointment | Hold, now: datetime, *, reach: timedelta = timedelta(0)
+) -> defaultdict[int, dict[int, Allocation]]:
+    """What stands in the visit's time, or so far around it, on the locked resources.
+
+    That decides whether the visit fits, and into which lanes if nothing need move; which rows to move
+    depends on those around them too. Removes the expired holds among it.
+    """
     found: defaultdict[int, dict[int, Allocation]] = defaultdict(dict)
+    expired = []
     for row in (
         Allocation.objects.filter(
             resource__in=list(wanted),
             released_at__isnull=True,
-            start_at__lt=appointment.end_at + _NEIGHBOURS,
-            end_at__gt=appointment.start_at - _NEIGHBOURS,
+            start_at__lt=visit.end_at + reach,
+            end_at__gt=visit.start_at - reach,
+            # Follows from the first line, but the index is on the end, and the months ahead are full.
+            end_at__lt=visit.end_at + reach + _LONGEST,
         )
         .order_by()
-        .only("pk", "resource_id", "lane", "start_at", "end_at")
+        .only("pk", "resource_id", "lane", "start_at", "end_at", "expires_at")
     ):
-        found[row.resource_id][row.pk] = row
+        if row.expires_at is not None and row.expires_at <= now:
+            expired.append(row.pk)
+        else:
+            found[row.resource_id][row.pk] = row
+    if expired:
+        Allocation.objects.filter(pk__in=expired).delete()
     return found
+
+
+def hand_over(hold: Hold, appointment: Appointment) -> None:
+    """What the hold has becomes the visit's, as it is. The hold is locked by the caller.
+
+    Raises Conflict (``hold_expired``) when somebody, by a clock a moment ahead of the caller's, has taken
+    some of it already.
+    """
+    handed = hold.allocations.update(appointment=appointment, hold=None, expires_at=None)
+    if handed != len(Visit.of(hold.visit_type).requirements):
+        raise hold_expired()
+
+
+def hold_expired() -> Conflict:
+    """409: its minutes are over, and its time may be somebody else's."""
+    return Conflict("This hold has expired. Search for a time again.", code="hold_expired")
+
+
+def let_go(hold: Hold) -> None:
+    """Give back what a hold has."""
+    hold.allocations.all().delete()
+
+
+def forget_expired(resource_id: int, *, now: datetime) -> None:
+    """Remove what expired holds left on a locked resource."""
+    Allocation.objects.filter(resource=resource_id, hold__isnull=False, expires_at__lte=now).delete()
+
+
+def refuse_held_patient(visit: Appointment | Hold, *, now: datetime) -> None:
+    """Another hold of this patient keeps some of this time. The patient is locked by the caller.
+
+    Two visits exclude each other in the database; holds end by the clock, which no constraint can read.
+    """
+    held = Hold.objects.active(now).filter(
+        patient=visit.patient_id, start_at__lt=visit.end_at, end_at__gt=visit.start_at
+    )
+    if isinstance(visit, Hold):
+        held = held.exclude(pk=visit.pk)
+        visits = Appointment.objects.filter(
+            patient=visit.patient_id, start_at__lt=visit.end_at, end_at__gt=visit.start_at
+        ).exclude(status__in=Appointment.FREES_RESOURCES)
+        if visits.exists():
+            raise patient_busy()
+    if held.exists():
+        raise Conflict(
+            "A time is being held for this patient then. Use that hold, release it, or choose another time.",
+            code="patient_busy",
+        )
 
 
 def length_of(visit_type: VisitType) -> timedelta:
@@ -182,29 +284,54 @@ def drop(appointment: Appointment) -> None:
     appointment.allocations.all().delete()
 
 
+def leave(appointment: Appointment, *, now: datetime) -> None:
+    """As :func:`drop`, for a visit that moves to another time: those who wait are offered the old one."""
+    _note_freed(appointment, cause="rescheduled", now=now)
+    drop(appointment)
+
+
 def release(appointment: Appointment, *, now: datetime) -> None:
-    """Give back the time of a visit that will not happen; the rows stay as its history."""
+    """Give back the time of a visit that will not happen; the rows stay as its history. Whoever waits for
+    such a time is offered it."""
+    _note_freed(appointment, cause=appointment.status, now=now)
     appointment.allocations.filter(released_at__isnull=True).update(released_at=now)
 
 
-def retake(appointment: Appointment, resources: Collection[Resource]) -> None:
+def _note_freed(appointment: Appointment, *, cause: str, now: datetime) -> None:
+    held = appointment.allocations.filter(released_at__isnull=True)
+    freed.note(
+        appointment,
+        set(held.order_by().values_list("resource_id", flat=True)),
+        during=Interval(appointment.start_at, appointment.end_at),
+        cause=cause,
+        now=now,
+    )
+
+
+def retake(appointment: Appointment, resources: Collection[Resource], *, now: datetime) -> None:
     """Take again what :func:`release` gave back, on the same resources. Raises LostRace if it is gone."""
     verify(
         site_id=appointment.site_id,
         start=appointment.start_at,
-        length=appointment.end_at - appointment.start_at,
+        visit_type=appointment.visit_type,
         resources=resources,
     )
     chosen = {Kind(resource.kind): resource.pk for resource in resources}
     drop(appointment)
-    take(appointment, chosen, resources)
+    take(appointment, chosen, resources, now=now)
+    freed.taken_back(appointment, now=now)
+
+
+def patient_busy() -> Conflict:
+    """409: the patient is elsewhere."""
+    return Conflict("The patient has another appointment. Choose another time.", code="patient_busy")
 
 
 def overlap(error: IntegrityError) -> DomainError:
     """The database's last word, as a sentence. Anything but an overlap is our own fault: re-raised."""
     name = violated(error)
     if name == "appointment_patient_free":
-        return Conflict("The patient has another appointment. Choose another time.", code="patient_busy")
+        return patient_busy()
     if name in {"allocation_lane_free", "allocation_within_capacity"}:
         return refusals.slot_taken()
     raise error

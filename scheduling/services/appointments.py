@@ -4,9 +4,10 @@ A booking proposes without locks, then locks, looks again and writes everything 
 transaction. Losing a race means searching again; the database constraints have the last word.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
 from django.db import IntegrityError
 
@@ -19,13 +20,15 @@ from clinic.common.transactions import durable
 from patients.models import Patient
 from scheduling.domain import refusals, transitions
 from scheduling.domain.calendars import refuse_skipped
+from scheduling.domain.phases import Kind
 from scheduling.domain.ticks import on_grid
 from scheduling.domain.transitions import Status
-from scheduling.models import Appointment, Resource, VisitType
+from scheduling.models import Appointment, Course, Hold, Resource, VisitType
 from scheduling.selectors.availability import Question, Visit, nearest
-from scheduling.services import allocations, history, reminders
+from scheduling.services import allocations, course_gaps, history, reminders
 from scheduling.services.allocations import LostRace
 
+T = TypeVar("T")
 RACES = 5
 """How often a booking looks again after losing a race before it says that the slot is taken."""
 
@@ -49,7 +52,7 @@ def book(
     ``alternatives``, ``patient_busy``), NotFound, Forbidden.
     """
     actor.require("appointments.write", site.pk)
-    at = _checked_start(start, visit_type=visit_type, site=site, now=now)
+    at = checked_start(start, visit_type=visit_type, site=site, now=now)
     question = Question(
         visit_type=visit_type,
         site=site,
@@ -58,9 +61,9 @@ def book(
         patient_id=patient_id,
         resource_ids=resource_ids,
     )
-    _check_named(question)
+    check_named(question)
     work = partial(_book, actor=actor, question=question, patient_id=patient_id, start=at, reason=reason)
-    return _race(work, question, at)
+    return race(work, question, at)
 
 
 @durable
@@ -68,19 +71,52 @@ def _book(*, actor: Actor, question: Question, patient_id: int, start: datetime,
     chosen = allocations.propose(question, start)
     resources = allocations.lock_for_visit(chosen.values(), site_id=question.site.pk)
     patient = allocations.lock_patient(patient_id)
-    _check_patient(patient, actor)
-    _verify(question, start, resources)
+    check_patient(patient, actor)
+    return write(
+        actor=actor,
+        question=question,
+        patient=patient,
+        start=start,
+        chosen=chosen,
+        resources=resources,
+        reason=reason,
+    )
+
+
+def write(
+    *,
+    actor: Actor,
+    question: Question,
+    patient: Patient,
+    start: datetime,
+    chosen: Mapping[Kind, int],
+    resources: list[Resource],
+    reason: str,
+    hold: Hold | None = None,
+    course: Course | None = None,
+) -> Appointment:
+    """The booking itself, with resources and patient (and the hold it uses) locked by the caller.
+
+    Raises LostRace, Conflict, IntegrityError for :func:`race` to make sense of.
+    """
+    verify(question, start, resources)
     appointment = Appointment.objects.create(
         patient=patient,
         visit_type=question.visit_type,
         site=question.site,
         start_at=start,
-        end_at=start + allocations.length_of(question.visit_type),
+        end_at=hold.end_at if hold else start + allocations.length_of(question.visit_type),
         reason=reason,
         created_at=question.now,
         scheduled_at=question.now,
+        course=course,
+        # Only until the caller has the course number its sessions by date.
+        session_number=course.sessions_planned if course else None,
     )
-    allocations.take(appointment, chosen, resources)
+    if hold is None:
+        allocations.take(appointment, chosen, resources, now=question.now)
+    else:
+        allocations.hand_over(hold, appointment)
     history.record(appointment, actor=actor, verb="book", before="", now=question.now, reason=reason)
     reminders.refresh(appointment=appointment, patient=patient, now=question.now, reason="booked")
     return appointment
@@ -105,7 +141,7 @@ def reschedule(
     known = _visible(appointment_id, actor)
     actor.require("appointments.write", known.site_id)
     _require_movable(known)
-    at = _checked_start(start, visit_type=known.visit_type, site=known.site, now=now)
+    at = checked_start(start, visit_type=known.visit_type, site=known.site, now=now)
     question = Question(
         visit_type=known.visit_type,
         site=known.site,
@@ -113,9 +149,9 @@ def reschedule(
         now=now,
         patient_id=known.patient_id,
         resource_ids=resource_ids,
-        moving_id=known.pk,
+        moving_ids=frozenset({known.pk}),
     )
-    _check_named(question)
+    check_named(question)
     move = partial(
         _reschedule,
         actor=actor,
@@ -126,7 +162,7 @@ def reschedule(
         reason=reason,
         note=note,
     )
-    return _race(move, question, at)
+    return race(move, question, at)
 
 
 @durable
@@ -152,16 +188,16 @@ def _reschedule(
     before = _require_movable(appointment)
     if appointment.start_at == start and not question.resource_ids:
         raise Invalid("The appointment is already at this time.", code="same_start")
-    _verify(question, start, resources)
+    verify(question, start, resources)
     moved_from = appointment.start_at
-    allocations.drop(appointment)
+    allocations.leave(appointment, now=question.now)
     appointment.start_at = start
     appointment.end_at = start + allocations.length_of(appointment.visit_type)
     appointment.scheduled_at = question.now
     appointment.status = Status.BOOKED.value
     appointment.plan_version += 1
     versions.save(appointment, "start_at", "end_at", "scheduled_at", "status", "plan_version")
-    allocations.take(appointment, chosen, resources)
+    allocations.take(appointment, chosen, resources, now=question.now)
     history.record(
         appointment,
         actor=actor,
@@ -175,16 +211,19 @@ def _reschedule(
     reminders.refresh(
         appointment=appointment, patient=appointment.patient, now=question.now, reason="rescheduled"
     )
+    course_gaps.after_change(appointment, now=question.now)
     return appointment
 
 
-def _verify(question: Question, start: datetime, resources: list[Resource]) -> None:
-    length = allocations.length_of(question.visit_type)
-    allocations.verify(site_id=question.site.pk, start=start, length=length, resources=resources)
+def verify(question: Question, start: datetime, resources: list[Resource]) -> None:
+    """Under the locks: the place is still open and staffed. Raises LostRace."""
+    allocations.verify(
+        site_id=question.site.pk, start=start, visit_type=question.visit_type, resources=resources
+    )
 
 
-def _race(work: Callable[[], Appointment], question: Question, start: datetime) -> Appointment:
-    """Run a booking until it wins, or until there is nothing left to win."""
+def race(work: Callable[[], T], question: Question, start: datetime) -> T:
+    """Run a booking until it wins, or until there is nothing left to win; then name the nearest others."""
     refused: DomainError = refusals.slot_taken()
     for _attempt in range(RACES):
         try:
@@ -212,7 +251,7 @@ def _race(work: Callable[[], Appointment], question: Question, start: datetime) 
     raise refused
 
 
-def _checked_start(start: datetime, *, visit_type: VisitType, site: Site, now: datetime) -> datetime:
+def checked_start(start: datetime, *, visit_type: VisitType, site: Site, now: datetime) -> datetime:
     """The start in UTC, when the rules that need no search allow it."""
     at = refuse_skipped(start, site.zone)
     if not visit_type.active:
@@ -233,7 +272,7 @@ def _checked_start(start: datetime, *, visit_type: VisitType, site: Site, now: d
     return at
 
 
-def _check_named(question: Question) -> None:
+def check_named(question: Question) -> None:
     """Resources asked for by name are at the site, in service, of a needed kind, one of each."""
     if not question.resource_ids:
         return
@@ -250,7 +289,8 @@ def _check_named(question: Question) -> None:
         )
 
 
-def _check_patient(patient: Patient, actor: Actor) -> None:
+def check_patient(patient: Patient, actor: Actor) -> None:
+    """The locked patient is the actor's to book for, and active. Raises NotFound, Invalid."""
     if not actor.may("patients.read", patient.site_id):
         raise NotFound("This patient does not exist.")
     if patient.status != Patient.Status.ACTIVE:

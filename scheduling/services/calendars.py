@@ -18,7 +18,7 @@ from clinic.common.versions import require_version
 from scheduling.domain.calendars import DateOutOfRange, NonexistentLocalTime, refuse_skipped
 from scheduling.models import Appointment, Closure, Resource, WorkingHours
 from scheduling.selectors.closures import affected_appointments, with_affected
-from scheduling.services import displaced
+from scheduling.services import displaced, freed
 from scheduling.services.allocations import lock_resources
 
 
@@ -126,10 +126,19 @@ def add_closure(
     site = _site_of_owner(actor, site_id, resource_id)
     actor.require("setup.write", site.pk)
     start_at, end_at = _checked_span(start, end, site)
-    _lock_owner(site_id=site_id, resource_id=resource_id)
-    closure = Closure.objects.create(
-        site_id=site_id, resource_id=resource_id, start_at=start_at, end_at=end_at, reason=reason
-    )
+    if resource_id is not None:
+        lock_resources([resource_id])
+        closure = Closure.objects.create(
+            resource_id=resource_id, start_at=start_at, end_at=end_at, reason=reason
+        )
+        return _announced(closure, now)
+    return close(now=now, site=site, start_at=start_at, end_at=end_at, reason=reason)
+
+
+def close(*, now: datetime, site: Site, start_at: datetime, end_at: datetime, reason: str) -> Closure:
+    """Close a whole site, inside a caller's transaction. Visits that are hit get a work item each."""
+    _lock_owner(site_id=site.pk, resource_id=None)
+    closure = Closure.objects.create(site=site, start_at=start_at, end_at=end_at, reason=reason)
     return _announced(closure, now)
 
 
@@ -176,6 +185,7 @@ def remove_closure(
             code="closure_begun",
         )
     displaced.no_longer(cause=_cause(closure), still=(), note="The closure was taken back.", now=now)
+    freed.reopened(closure, site_id=_site_of(known).pk, now=now)
     closure.delete()
 
 

@@ -31,7 +31,8 @@ def ask_somebody(
                 severity=WorkItem.Severity.URGENT if urgent else WorkItem.Severity.ROUTINE,
                 site_id=appointment.site_id,
                 patient_id=appointment.patient_id,
-                summary=f"{what} during appointment {appointment.pk}. Move it, or agree with the patient.",
+                summary=f"{what} during appointment {appointment.pk}. "
+                "Move it, ask for a repair (replan), or agree with the patient.",
                 owner_role=Role.FRONT_DESK,
                 due_at=now + (_ANSWER_URGENT if urgent else _ANSWER_ROUTINE),
             )

@@ -40,6 +40,6 @@ def latest_step(appointment: Appointment) -> AppointmentEvent | None:
             steps.pop()
         elif event.verb in {"book", "reschedule"}:
             steps.clear()
-        else:
+        elif event.verb != "reassign":  # other resources at the same time: no step of the visit
             steps.append(event)
     return steps[-1] if steps else None

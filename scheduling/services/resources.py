@@ -25,6 +25,7 @@ from scheduling.domain.phases import Use
 from scheduling.models import Allocation, Appointment, Resource
 from scheduling.selectors.closures import ACTIVE
 from scheduling.services import displaced
+from scheduling.services.allocations import forget_expired
 
 _DEFAULT_CAPACITY = {Resource.Kind.NURSE.value: 3}
 """Patients at once where a manager says nothing (API.md); whatever is not listed serves one."""
@@ -98,6 +99,7 @@ def change_resource(
         raise NotFound("This resource does not exist.")
     actor.require("setup.write", resource.site_id)
     require_version(resource, expected_version)
+    forget_expired(resource.pk, now=now)
     capacity = changes.get("capacity", resource.capacity)
     if capacity < resource.capacity:
         _fit(resource, capacity, now)
@@ -138,16 +140,18 @@ def _fit(resource: Resource, capacity: int, now: datetime) -> None:
     )
     moved: list[Allocation] = []
     crowded: set[int] = set()
+    fits = True
     for group in _overlapping(rows):
         moves = _lanes_within(group, capacity, resource.kind)
         if moves is None:
+            fits = False
             crowded |= _beyond(group, capacity)
             continue
         for row in group:
             if row.pk in moves:
                 row.lane = moves[row.pk]
                 moved.append(row)
-    if crowded:
+    if not fits:
         raise _capacity_in_use(affected_appointments=sorted(crowded))
     if moved:
         # One statement: the exclusion constraint looks when it ends, so lanes may swap.
@@ -185,13 +189,13 @@ def _lanes_within(group: Iterable[Allocation], capacity: int, kind: str) -> dict
 
 
 def _beyond(group: Iterable[Allocation], capacity: int) -> set[int]:
-    """Ids of the appointments served at moments when more than ``capacity`` are."""
+    """Ids of the appointments served at moments when more than ``capacity`` are; holds have none."""
     rows = list(group)
     crowded: set[int] = set()
     for moment in {row.start_at for row in rows}:
         under_way = [row for row in rows if row.start_at <= moment < row.end_at]
         if len(under_way) > capacity:
-            crowded |= {row.appointment_id for row in under_way}
+            crowded |= {row.appointment_id for row in under_way if row.appointment_id is not None}
     return crowded
 
 

@@ -14,7 +14,7 @@ from clinic.common.transactions import durable
 from scheduling.domain import refusals, transitions
 from scheduling.domain.transitions import Status, Verb
 from scheduling.models import Appointment
-from scheduling.services import allocations, follow_ups, history, reminders
+from scheduling.services import allocations, course_gaps, follow_ups, history, reminders
 
 _CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
 
@@ -51,6 +51,8 @@ def step(
         follow_ups.after_visit(appointment=appointment, now=now)
     history.record(appointment, actor=actor, verb=verb, before=before, now=now, reason=reason, note=note)
     reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason=after.value)
+    if after in transitions.FREES_RESOURCES:
+        course_gaps.after_change(appointment, now=now)
     return appointment
 
 
@@ -85,7 +87,7 @@ def undo(
     try:
         versions.save(appointment, "status")
         if before in transitions.FREES_RESOURCES:
-            allocations.retake(appointment, resources)
+            allocations.retake(appointment, resources, now=now)
     except IntegrityError as error:
         raise allocations.overlap(error) from error
     except allocations.LostRace:
@@ -94,4 +96,6 @@ def undo(
         follow_ups.withdraw_after_visit(appointment=appointment)
     history.record(appointment, actor=actor, verb="undo", before=before, now=now, reason=reason, note=note)
     reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason="undone")
+    if before in transitions.FREES_RESOURCES:
+        course_gaps.after_change(appointment, now=now)
     return appointment

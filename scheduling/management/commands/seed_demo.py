@@ -1,8 +1,7 @@
 """A small clinic to try everything on: two sites, their resources and hours, logins, a dozen patients."""
 
-from datetime import date, datetime, time, timedelta
+from datetime import date, time
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -13,22 +12,23 @@ from clinic.access.models import Membership, Site, User
 from clinic.access.policy import SYSTEM, Role
 from clinic.common import clock
 from patients.services import patients
-from scheduling.models import Closure, Resource, WorkingHours
+from scheduling.models import Resource, SiteHolidayCalendar, WorkingHours
+from scheduling.services import holidays
 
 PASSWORD = "onset-demo"  # noqa: S105 - printed on the screen; demo settings only
 LOGINS = [Role.FRONT_DESK, Role.NURSE, Role.PRESCRIBER, Role.MANAGER, Role.AUDITOR]
 HOLIDAYS = [
-    (date(2026, 11, 26), "Thanksgiving"),
-    (date(2026, 12, 25), "Christmas Day"),
-    (date(2027, 1, 1), "New Year's Day"),
-    (date(2027, 1, 18), "Martin Luther King Jr. Day"),
-    (date(2027, 2, 15), "Presidents' Day"),
-    (date(2027, 5, 31), "Memorial Day"),
-    (date(2027, 7, 5), "Independence Day, observed"),
-    (date(2027, 9, 6), "Labor Day"),
-    (date(2027, 11, 25), "Thanksgiving"),
-    (date(2027, 12, 24), "Christmas Day, observed"),
+    "New Year's Day",
+    "Martin Luther King Jr. Day",
+    "Washington-Lincoln Day",  # Presidents' Day, as Colorado calls it
+    "Washington's Birthday",  # and New York
+    "Memorial Day",
+    "Independence Day",
+    "Labor Day",
+    "Thanksgiving Day",
+    "Christmas Day",
 ]
+HOLIDAY_YEARS = 3
 PATIENTS = [
     ("Ana", "Reyes", date(1980, 5, 17), "female", "en"),
     ("Ben", "Okafor", date(1968, 9, 3), "male", "en"),
@@ -57,6 +57,7 @@ class Command(BaseCommand):
         with transaction.atomic():
             if not Site.objects.exists():
                 self._clinic()
+        self._holidays()
         if not Site.objects.first().patients.exists():  # type: ignore[union-attr]  # made just above
             self._patients()
 
@@ -75,8 +76,8 @@ class Command(BaseCommand):
             phone="+12125550100",
             address="7 Harbor View, New York, NY 10004",
         )
-        for site, chairs, nurses in ((cedar, 6, 3), (harbor, 3, 2)):
-            self._site(site, chairs=chairs, nurses=nurses)
+        for site, state, chairs, nurses in ((cedar, "CO", 6, 3), (harbor, "NY", 3, 2)):
+            self._site(site, subdivision=state, chairs=chairs, nurses=nurses)
         password = make_password(PASSWORD)
         for role in LOGINS:
             user = User.objects.create(
@@ -87,7 +88,7 @@ class Command(BaseCommand):
             username="admin", password=password, first_name="Admin", is_staff=True, is_superuser=True
         )
 
-    def _site(self, site: Site, *, chairs: int, nurses: int) -> None:
+    def _site(self, site: Site, *, subdivision: str, chairs: int, nurses: int) -> None:
         counts = {"chair": (chairs, 1), "nurse": (nurses, 3), "prescriber": (2, 3), "pump": (4, 1)}
         Resource.objects.bulk_create(
             Resource(site=site, kind=kind, name=f"{kind.title()} {n + 1}", capacity=capacity)
@@ -98,12 +99,13 @@ class Command(BaseCommand):
             WorkingHours(site=site, weekday=day, start=time(8), end=time(17)) for day in range(5)
         )
         WorkingHours.objects.create(site=site, weekday=5, start=time(9), end=time(13))
-        Closure.objects.bulk_create(
-            Closure(
-                site=site, start_at=_midnight(day, site.zone), end_at=_midnight(day, site.zone, 1), reason=why
-            )
-            for day, why in HOLIDAYS
-        )
+        SiteHolidayCalendar.objects.create(site=site, country="US", subdivision=subdivision, names=HOLIDAYS)
+
+    def _holidays(self) -> None:
+        now = clock.now()
+        years = range(now.year, now.year + HOLIDAY_YEARS)
+        for calendar in SiteHolidayCalendar.objects.all():
+            holidays.sync(actor=SYSTEM, now=now, site_id=calendar.site_id, years=years)
 
     def _patients(self) -> None:
         now = clock.now()
@@ -123,7 +125,3 @@ class Command(BaseCommand):
                     "phone": f"+1303555{1000 + number}",
                 },
             )
-
-
-def _midnight(day: date, zone: ZoneInfo, days_later: int = 0) -> datetime:
-    return datetime.combine(day + timedelta(days=days_later), time(), tzinfo=zone)

@@ -378,3 +378,25 @@ def test_visit_types_without_resources_keep_the_sites_hours(
 
 def test_now_is_monday_in_denver() -> None:
     assert NOW.isoformat() == "2027-01-04T15:00:00+00:00"
+
+
+def test_what_the_search_offers_can_be_booked_beside_a_closure(
+    desk: APIClient, site: Site, patient: Patient
+) -> None:
+    """The nurse leaves at 10:45, when the visit of 09:00 needs only its chair, for turnover."""
+    nurse = Resource.objects.get(site=site, kind="nurse")
+    leaves = datetime(2027, 1, 11, 17, 45, tzinfo=UTC)
+    Closure.objects.create(
+        resource=nurse, start_at=leaves, end_at=leaves + timedelta(hours=2), reason="Training"
+    )
+    query: dict[str, Any] = {
+        "visit_type": INFUSION,
+        "site": site.pk,
+        "start": START,
+        "end": "2027-01-11T09:30:00-07:00",
+    }
+    offered = [slot["start"] for slot in desk.get("/api/v1/availability/", query).json()["slots"]]
+    assert offered == [START]
+    late = book(desk, site, patient, start="2027-01-11T09:15:00-07:00")
+    assert (late.status_code, late.json()["code"]) == (422, "outside_hours")
+    assert book(desk, site, patient).status_code == 201

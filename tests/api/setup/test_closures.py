@@ -49,6 +49,7 @@ def test_a_closure_of_a_site_and_of_a_resource(manager: APIClient, site: Site, c
         "resource": None,
         **BODY,
         "affected_appointments": [],
+        "replan": {"site": site.pk, "closure": of_site.json()["id"]},
         "version": 1,
     }
     of_chair = manager.post(URL, {**BODY, "resource": chair.pk}).json()

@@ -1,0 +1,235 @@
+"""Several sessions of one course written together, inside a caller's transaction: all of them or none.
+
+One search chooses the resources of every session, all of which are locked in id order before anything is
+written; so courses that want the same chairs wait for each other instead of deadlocking half-way.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from django.db import IntegrityError
+from django.db.models import Q
+
+from clinic.access.policy import Actor
+from clinic.common import versions
+from clinic.common.errors import DomainError
+from clinic.common.intervals import Interval
+from patients.models import Patient
+from scheduling.domain.phases import Kind
+from scheduling.domain.transitions import Status, Verb, next_status
+from scheduling.models import Appointment, Closure, Course, Resource
+from scheduling.selectors.availability import Question, search
+from scheduling.services import allocations, history, reminders
+from scheduling.services.allocations import LostRace
+
+
+class LostSession(LostRace):
+    """Somebody took what was proposed for session ``number``."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@dataclass(frozen=True, slots=True)
+class Sitting:
+    """One session to be written: its number, its start, and the visit that is moved there, if one is."""
+
+    number: int
+    start: datetime
+    moved: Appointment | None = None
+
+
+Chosen = Mapping[int, Mapping[Kind, int]]
+"""Session number -> resource of each kind."""
+
+
+@contextmanager
+def naming(number: int) -> Iterator[None]:
+    """Whatever is refused inside is refused of session ``number``, and says so."""
+    try:
+        yield
+    except LostRace:
+        raise LostSession(number) from None
+    except IntegrityError as error:
+        allocations.overlap(error)  # anything but a lost race is our own fault, and raised here
+        raise LostSession(number) from error
+    except DomainError as error:
+        error.detail = f"Session {number}: {error.detail}"
+        error.data["session"] = number
+        raise
+
+
+def window_over(sittings: Sequence[Sitting]) -> Interval:
+    """The time that one search must cover."""
+    return Interval(sittings[0].start, sittings[-1].start + timedelta(minutes=1))
+
+
+def choose(
+    question: Question, sittings: Sequence[Sitting], *, same_nurse: bool, spread: bool = False
+) -> Chosen:
+    """The best free resources for each session, one nurse for as many as possible if asked.
+
+    ``spread`` takes any that are free, different ones for different patients, to get out of others' way.
+    Raises Invalid and Conflict as booking one visit does, naming the session.
+    """
+    if not sittings:
+        return {}
+    found = search(question)
+    free: dict[int, dict[Kind, tuple[int, ...]]] = {}
+    for sitting in sittings:
+        with naming(sitting.number):
+            if not found.allows(sitting.start):
+                at = Interval(sitting.start, sitting.start + timedelta(minutes=1))
+                allocations.propose(replace(question, window=at), sitting.start)
+                raise LostRace  # it was free after all a moment later
+        free[sitting.number] = dict(found.candidates(sitting.start))
+    place = (question.patient_id or 0) if spread else 0
+    chosen = {
+        number: {kind: ids[place % len(ids)] for kind, ids in kinds.items()} for number, kinds in free.items()
+    }
+    if same_nurse:
+        nurse = _common(kinds.get(Kind.NURSE, ()) for kinds in free.values())
+        for number, kinds in free.items():
+            if nurse is not None and nurse in kinds.get(Kind.NURSE, ()):
+                chosen[number][Kind.NURSE] = nurse
+    return chosen
+
+
+def _common(choices: Iterable[tuple[int, ...]]) -> int | None:
+    """Who can do most of the sessions; of several, who is preferred most."""
+    ranks: dict[int, list[int]] = {}
+    for ids in choices:
+        for rank, nurse in enumerate(ids):
+            ranks.setdefault(nurse, []).append(rank)
+    return min(ranks, key=lambda nurse: (-len(ranks[nurse]), sum(ranks[nurse]), nurse), default=None)
+
+
+def write(
+    *,
+    actor: Actor,
+    course: Course,
+    patient: Patient,
+    sittings: Sequence[Sitting],
+    chosen: Chosen,
+    resources: Collection[Resource],
+    now: datetime,
+    reason: str,
+) -> None:
+    """Move and book the sessions, with resources, patient and moved visits locked by the caller.
+
+    Raises LostSession, Conflict (``patient_busy``).
+    """
+    _verify(course, sittings, chosen, resources)
+    moved_from = _move([sitting for sitting in sittings if sitting.moved], now)
+    added = _add(course, patient, [sitting for sitting in sittings if not sitting.moved], now)
+    visits = []
+    for sitting in sittings:
+        with naming(sitting.number):
+            visit = added[sitting.number] if sitting.moved is None else sitting.moved
+            serving = [each for each in resources if each.pk in set(chosen[sitting.number].values())]
+            allocations.take(visit, chosen[sitting.number], serving, now=now)
+            visits.append(visit)
+    for visit in visits:  # not before all exist: which one is the first visit depends on the others
+        before, start = moved_from.get(visit.pk, ("", None))
+        history.record(
+            visit,
+            actor=actor,
+            verb="reschedule" if start else "book",
+            before=before,
+            now=now,
+            reason=reason,
+            moved_from=start,
+        )
+        reminders.refresh(
+            appointment=visit, patient=patient, now=now, reason="rescheduled" if start else "booked"
+        )
+
+
+def _verify(
+    course: Course, sittings: Sequence[Sitting], chosen: Chosen, resources: Collection[Resource]
+) -> None:
+    """Under the locks: no closure came and nobody went out of service, for all sessions in one query."""
+    if not sittings:
+        return
+    length = allocations.length_of(course.visit_type)
+    closures = Closure.objects.filter(
+        Q(site=course.site_id) | Q(resource__in=[resource.pk for resource in resources]),
+        start_at__lt=sittings[-1].start + length,
+        end_at__gt=sittings[0].start,
+    )
+    closed = list(closures.order_by().values_list("resource_id", "start_at", "end_at"))
+    in_service = {resource.pk for resource in resources if resource.active}
+    for sitting in sittings:
+        serving = set(chosen[sitting.number].values())
+        hit = any(
+            start < sitting.start + length and end > sitting.start
+            for resource, start, end in closed
+            if resource in {None, *serving}
+        )
+        with naming(sitting.number):
+            if hit or not serving <= in_service:
+                raise LostRace
+
+
+def _add(
+    course: Course, patient: Patient, sittings: Sequence[Sitting], now: datetime
+) -> dict[int, Appointment]:
+    """The new visits by session number, in one statement."""
+    length = allocations.length_of(course.visit_type)
+    visits = [
+        Appointment(
+            patient=patient,
+            visit_type=course.visit_type,
+            site=course.site,
+            course=course,
+            session_number=sitting.number,
+            start_at=sitting.start,
+            end_at=sitting.start + length,
+            created_at=now,
+            scheduled_at=now,
+        )
+        for sitting in sittings
+    ]
+    if visits:
+        with naming(sittings[0].number):
+            Appointment.objects.bulk_create(visits)
+    return {sitting.number: visit for sitting, visit in zip(sittings, visits, strict=True)}
+
+
+def _move(sittings: Sequence[Sitting], now: datetime) -> dict[int, tuple[str, datetime]]:
+    """Give the moved visits their new times in one statement, so that they may take each other's."""
+    before = {}
+    visits = []
+    for sitting in sittings:
+        visit = sitting.moved
+        assert visit is not None  # noqa: S101 - the caller chose those that are moved
+        before[visit.pk] = (visit.status, visit.start_at)
+        allocations.leave(visit, now=now)
+        visit.start_at = sitting.start
+        visit.end_at = sitting.start + allocations.length_of(visit.visit_type)
+        visit.scheduled_at = now
+        visit.status = Status.BOOKED.value
+        visit.plan_version += 1
+        visit.version += 1
+        visits.append(visit)
+    fields = ("start_at", "end_at", "scheduled_at", "status", "plan_version", "version")
+    if visits:
+        with naming(sittings[0].number):
+            Appointment.objects.bulk_update(visits, fields)
+    return before
+
+
+def cancel(
+    visits: Iterable[Appointment], *, actor: Actor, patient: Patient, now: datetime, reason: str
+) -> None:
+    """Cancel locked visits whose resources are locked too, as the step of each would."""
+    for visit in visits:
+        before = Status(visit.status)
+        visit.status = next_status(before, Verb.CANCEL).value
+        versions.save(visit, "status")
+        allocations.release(visit, now=now)
+        history.record(visit, actor=actor, verb=Verb.CANCEL, before=before, now=now, reason=reason)
+        reminders.refresh(appointment=visit, patient=patient, now=now, reason=visit.status)
