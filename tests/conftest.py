@@ -18,6 +18,16 @@ NOW = datetime(2027, 1, 4, 15, 0, tzinfo=UTC)
 """Monday 08:00 in Denver: the moment at which tests begin unless they say otherwise."""
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test that commits must put the catalogue back, or those after it find an empty database."""
+    for item in items:
+        mark = item.get_closest_marker("django_db")
+        if mark and mark.kwargs.get("transaction") and not mark.kwargs.get("serialized_rollback"):
+            raise pytest.UsageError(
+                f"{item.nodeid} commits: mark it django_db(transaction=True, serialized_rollback=True)"
+            )
+
+
 def pytest_runtest_setup() -> None:
     """Nothing may leave this machine."""
     socket_allow_hosts(["127.0.0.1", "::1", "localhost"], allow_unix_socket=True)

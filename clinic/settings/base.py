@@ -99,7 +99,6 @@ DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
 if env.flag("DATABASE_POOL", default=False):
     # For threaded web workers: LIMITS measured a new connection per thread at six times the cost.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
-    DATABASES["default"]["CONN_HEALTH_CHECKS"] = False
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": 8, "timeout": 5}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -257,6 +256,7 @@ SPECTACULAR_SETTINGS = {
         "VisitTypeKind": "scheduling.models.VisitType.Kind",
         "FollowUpKind": "scheduling.models.FollowUp.Kind",
         "DoseEventKind": "scheduling.models.DoseEvent.Kind",
+        "GapUnit": ["days", "open_days"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
 }

@@ -87,7 +87,7 @@ def port() -> int:
         return number
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
 @pytest.mark.parametrize("service", ["web", "worker", "beat"])
 def test_a_service_becomes_healthy_and_stops_when_asked(service: str, port: int, tmp_path: Path) -> None:
     env = container_environment(service)
