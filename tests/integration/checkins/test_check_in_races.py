@@ -1,14 +1,12 @@
 """Prescribers, nurses and workers at once on real PostgreSQL; and what the database itself refuses."""
 
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from threading import Barrier
 
 import pytest
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, transaction
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
@@ -23,6 +21,7 @@ from scheduling.selectors.prescriptions import history
 from scheduling.services import check_ins, prescriptions
 from tests.conftest import NOW
 from tests.factories import PatientFactory
+from tests.factories.racing import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -30,23 +29,6 @@ LOCK_TIMEOUT_SECONDS = 3
 """What clinic.settings.base gives a statement that waits for a lock."""
 YOUNG = date(2004, 1, 1)
 DAY_8 = datetime(2027, 1, 13, 15, 0, tzinfo=NOW.tzinfo)
-
-
-def at_once(jobs: Sequence[Callable[[], object]]) -> list[object]:
-    """Run the jobs together; what each came to: its result, or the code of its refusal."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> object:
-        gate.wait(30)
-        try:
-            return job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def prescribe(patient: Patient) -> Prescription:

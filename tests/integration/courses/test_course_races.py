@@ -2,45 +2,24 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
-from threading import Barrier
 
 import pytest
-from django.db import connections
 from django.db.models import Count, F
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
-from clinic.common.errors import DomainError
 from patients.models import Message
 from scheduling.domain.transitions import Verb
 from scheduling.models import Allocation, Appointment, Course, CourseTemplate
 from scheduling.services import appointments, course_changes, courses, visit_steps
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
+from tests.factories.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 DAYS = [date(2027, 1, day) for day in (11, 13, 15, 18, 20, 22)]
-
-
-def at_once(jobs: list[Callable[[], object]]) -> list[str]:
-    """Run the jobs together; what each came to: "ok" or the code of its refusal."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> str:
-        gate.wait(30)
-        try:
-            job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-        return "ok"
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def at(day: date, hour: int = 16, minute: int = 0) -> datetime:
@@ -87,7 +66,7 @@ def test_forty_contended_courses_are_whole_or_nothing(clinic: Site) -> None:
         )
         for n in range(40)
     ]
-    outcomes = Counter(at_once(list(jobs)))
+    outcomes = Counter(race(list(jobs)))
     assert set(outcomes) == {"ok", "slot_taken"}
     assert outcomes["ok"] == Course.objects.count() >= 3
     assert Appointment.objects.count() == 6 * outcomes["ok"]
@@ -97,7 +76,7 @@ def test_forty_contended_courses_are_whole_or_nothing(clinic: Site) -> None:
 def test_one_chair_and_one_hour_go_to_exactly_one_course() -> None:
     site = SiteFactory.create()
     open_clinic(site, chairs=1, nurses=1)
-    outcomes = Counter(at_once([booking(site, [at(day) for day in DAYS]) for _ in range(16)]))
+    outcomes = Counter(race([booking(site, [at(day) for day in DAYS]) for _ in range(16)]))
     assert outcomes == {"ok": 1, "slot_taken": 15}
     assert_whole(site)
 
@@ -116,7 +95,7 @@ def test_courses_and_single_visits_share_the_clinic(clinic: Site) -> None:
                 start=at(DAYS[n % 6], 16, 15 * (n % 3)),
             )
         )
-    outcomes = Counter(at_once(jobs))
+    outcomes = Counter(race(jobs))
     assert set(outcomes) == {"ok", "slot_taken"}
     assert_whole(clinic)
 
@@ -124,7 +103,7 @@ def test_courses_and_single_visits_share_the_clinic(clinic: Site) -> None:
 def test_one_patient_asked_for_two_courses_at_once_gets_one(clinic: Site) -> None:
     patient = PatientFactory.create(site=clinic).pk
     outcomes = Counter(
-        at_once([booking(clinic, [at(day, 16, 30 * (n % 2)) for day in DAYS], patient) for n in range(6)])
+        race([booking(clinic, [at(day, 16, 30 * (n % 2)) for day in DAYS], patient) for n in range(6)])
     )
     assert outcomes["ok"] == 1
     assert set(outcomes) <= {"ok", "patient_busy", "slot_taken"}
@@ -149,7 +128,7 @@ def test_changes_of_one_course_and_of_its_sessions_leave_it_consistent(clinic: S
         ),
         lambda: course_changes.stop(actor=SYSTEM, now=NOW, course_id=course.pk, reason="asked to stop"),
     ]
-    outcomes = Counter(at_once(jobs))
+    outcomes = Counter(race(jobs))
     assert set(outcomes) <= {
         "ok",
         "moved_meanwhile",

@@ -2,17 +2,15 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from threading import Barrier
 
 import pytest
-from django.db import IntegrityError, connections, transaction
+from django.db import IntegrityError, transaction
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
-from clinic.common.errors import Conflict, DomainError
+from clinic.common.errors import Conflict
 from patients.models import Patient
 from scheduling.domain.phases import Kind
 from scheduling.models import Allocation, Appointment, Hold, Resource
@@ -20,30 +18,13 @@ from scheduling.selectors.availability import Question
 from scheduling.services import allocations, appointments, holds
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
+from tests.factories.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 START = datetime(2027, 1, 11, 16, 0, tzinfo=UTC)
 EXPIRY = NOW + timedelta(minutes=10)
 ROUNDS = 6
-
-
-def at_once(jobs: list[Callable[[], object]]) -> list[str]:
-    """Run the jobs together; what each came to: "ok" or the code of its refusal."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> str:
-        gate.wait(30)
-        try:
-            job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-        return "ok"
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 @pytest.fixture
@@ -81,14 +62,14 @@ def test_one_of_many_holds_the_only_slot(clinic: Site) -> None:
     patients = [PatientFactory.create(site=clinic) for _ in range(12)]
     jobs: list[Callable[[], object]] = [partial(hold, clinic, each) for each in patients[:6]]
     jobs += [partial(book, clinic, each, now=NOW) for each in patients[6:]]
-    outcomes = Counter(at_once(jobs))
+    outcomes = Counter(race(jobs))
     assert outcomes == {"ok": 1, "slot_taken": 11}
     assert Hold.objects.count() + Appointment.objects.count() == 1
 
 
 def test_a_hold_used_by_many_at_once_becomes_one_visit(clinic: Site) -> None:
     kept = hold(clinic, PatientFactory.create(site=clinic))
-    outcomes = Counter(at_once([partial(use, kept, now=NOW) for _ in range(8)]))
+    outcomes = Counter(race([partial(use, kept, now=NOW) for _ in range(8)]))
     assert outcomes == {"ok": 1, "hold_used": 7}
     assert Appointment.objects.count() == 1
 
@@ -99,7 +80,7 @@ def test_a_hold_expiring_while_it_is_used_comes_to_one_end(clinic: Site, _round:
     kept = hold(clinic, PatientFactory.create(site=clinic))
     other = PatientFactory.create(site=clinic)
     just_before = EXPIRY - timedelta(milliseconds=1)
-    used, booked = at_once([partial(use, kept, now=just_before), partial(book, clinic, other, now=EXPIRY)])
+    used, booked = race([partial(use, kept, now=just_before), partial(book, clinic, other, now=EXPIRY)])
     assert (used, booked) in {("ok", "slot_taken"), ("hold_expired", "ok")}
     visit = Appointment.objects.get()
     assert visit.patient_id == (kept.patient_id if used == "ok" else other.pk)
@@ -110,7 +91,7 @@ def test_a_hold_expiring_while_it_is_used_comes_to_one_end(clinic: Site, _round:
 def test_released_or_used_but_not_both(clinic: Site, _round: int) -> None:
     kept = hold(clinic, PatientFactory.create(site=clinic))
     release = partial(holds.release, actor=SYSTEM, now=NOW, hold_id=kept.pk)
-    outcomes = at_once([partial(use, kept, now=NOW), release])
+    outcomes = race([partial(use, kept, now=NOW), release])
     assert outcomes in (["ok", "hold_used"], ["hold_released", "ok"])
     assert Appointment.objects.exists() is (outcomes[0] == "ok")
     assert Allocation.objects.exists() is (outcomes[0] == "ok")
@@ -123,7 +104,7 @@ def test_one_patient_holds_one_time_at_a_time(clinic: Site) -> None:
     starts = [START, START + timedelta(minutes=30)] * 3
     jobs: list[Callable[[], object]] = [partial(hold, clinic, patient, start=start) for start in starts]
     jobs += [partial(book, clinic, patient, now=NOW)]
-    outcomes = Counter(at_once(jobs))
+    outcomes = Counter(race(jobs))
     assert outcomes["ok"] == 1
     assert set(outcomes) <= {"ok", "patient_busy", "slot_taken"}
 
@@ -145,7 +126,7 @@ def test_a_hold_made_after_the_search_still_keeps_the_patients_time(
         if not outcomes:
             assert not others & set(chosen.values())
             outcomes.append("")
-            outcomes[:] = at_once(
+            outcomes[:] = race(
                 [
                     partial(
                         holds.hold,
@@ -175,7 +156,7 @@ def test_many_expired_holds_are_cleared_by_many_bookings_without_a_deadlock(clin
     for _ in range(4):
         hold(clinic, PatientFactory.create(site=clinic))
     patients = [PatientFactory.create(site=clinic) for _ in range(12)]
-    outcomes = Counter(at_once([partial(book, clinic, each, now=EXPIRY) for each in patients]))
+    outcomes = Counter(race([partial(book, clinic, each, now=EXPIRY) for each in patients]))
     assert outcomes == {"ok": 4, "slot_taken": 8}
     assert not Allocation.objects.filter(hold__isnull=False).exists()
 

@@ -3,11 +3,10 @@
 import threading
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from patients.domain.messages import WantedMessage
 from patients.gateways.base import Outgoing
@@ -16,6 +15,7 @@ from patients.services import outreach
 from patients.services.dispatch import dispatch
 from patients.services.work_items import open_item
 from tests.factories import PatientFactory, SiteFactory
+from tests.factories.racing import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 Queued = Callable[..., Message]
@@ -39,21 +39,6 @@ class Counting:
         """Nothing to let go of."""
 
 
-def together(*calls: Callable[[], object]) -> list[object]:
-    """Run all at once, each on its own thread and connection; the results."""
-    barrier = threading.Barrier(len(calls))
-
-    def run(call: Callable[[], object]) -> object:
-        try:
-            barrier.wait(WAIT)
-            return call()
-        finally:
-            connection.close()
-
-    with ThreadPoolExecutor(len(calls)) as pool:
-        return [each.result(WAIT) for each in [pool.submit(run, call) for call in calls]]
-
-
 def test_two_workers_never_send_one_row_twice(queued: Queued, now: datetime) -> None:
     patient = PatientFactory.create()
     messages = [queued(patient=patient, subject_id=number) for number in range(60)]
@@ -63,7 +48,7 @@ def test_two_workers_never_send_one_row_twice(queued: Queued, now: datetime) -> 
         while not dispatch(now=now, limit=7, gateways={"email": gateway}).idle:
             pass
 
-    together(work, work, work, work)
+    at_once([work, work, work, work])
     assert gateway.taken == Counter({f"m{message.pk}": 1 for message in messages})
     assert set(Message.objects.values_list("status", flat=True)) == {"sent"}
 
@@ -92,7 +77,7 @@ def test_withdrawing_while_sending_ends_in_one_true_story(queued: Queued, now: d
         while not dispatch(now=now, limit=5, gateways={"email": gateway}).idle:
             pass
 
-    together(work, cancel_each, work)
+    at_once([work, cancel_each, work])
     for message in Message.objects.all():
         sent = gateway.taken[f"m{message.pk}"]
         if message.status == "withdrawn":
@@ -120,7 +105,7 @@ def test_one_visit_reconciled_by_many_at_once_has_one_row_per_channel(now: datet
                 reason="moved",
             )
 
-    together(*[plan] * 6)
+    at_once([plan] * 6)
     assert sorted(Message.objects.values_list("channel", "status")) == [
         ("email", "queued"),
         ("sms", "queued"),
@@ -144,6 +129,6 @@ def test_one_cause_opens_one_item_whoever_comes_first(now: datetime) -> None:
                 now=now,
             ).pk
 
-    ids = together(*[open_it] * 8)
+    ids = at_once([open_it] * 8)
     assert len(set(ids)) == 1
     assert WorkItem.objects.count() == 1

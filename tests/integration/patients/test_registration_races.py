@@ -2,21 +2,18 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connections
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM, Actor
-from clinic.common.errors import DomainError
 from patients.models import Consent, Patient
 from patients.services import consents, patients
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory
+from tests.factories.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -28,26 +25,9 @@ def register(actor: Actor, site: Site, now: datetime = NOW, **more: Any) -> Pati
     return patients.register(actor=actor, now=now, site_id=site.pk, given=ANA | more, **options)
 
 
-def at_once(*jobs: Callable[[], object]) -> Counter[str]:
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> str:
-        gate.wait(30)
-        try:
-            job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-        return "ok"
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return Counter(pool.map(run, jobs))
-
-
 def test_one_person_is_registered_once() -> None:
     site = SiteFactory.create()
-    came = at_once(*[lambda: register(SYSTEM, site, phone="3035550123")] * 6)
+    came = Counter(race([lambda: register(SYSTEM, site, phone="3035550123")] * 6))
     assert came == {"ok": 1, "possible_duplicate": 5}
     assert (Patient.objects.count(), Consent.objects.count()) == (1, 1)
 
@@ -55,14 +35,14 @@ def test_one_person_is_registered_once() -> None:
 def test_one_mrn_goes_to_one_patient_even_at_different_sites() -> None:
     sites = [SiteFactory.create() for _ in range(6)]
     jobs = [lambda site=site: register(SYSTEM, site, mrn="A-77") for site in sites]
-    assert at_once(*jobs) == {"ok": 1, "mrn_taken": 5}
+    assert Counter(race(jobs)) == {"ok": 1, "mrn_taken": 5}
     assert Patient.objects.count() == 1
 
 
 def test_made_mrns_never_clash() -> None:
     site = SiteFactory.create()
     jobs = [lambda n=n: register(SYSTEM, site, first_name=f"Ana{chr(97 + n)}") for n in range(8)]
-    assert at_once(*jobs) == {"ok": 8}
+    assert Counter(race(jobs)) == {"ok": 8}
     assert Patient.objects.values("mrn").distinct().count() == 8
 
 
@@ -78,7 +58,7 @@ def test_changes_on_one_version_let_one_through() -> None:
             changes={"first_name": f"Ana{chr(97 + n)}"},
         )
 
-    assert at_once(*map(change, range(6))) == {"ok": 1, "stale_version": 5}
+    assert Counter(race(list(map(change, range(6))))) == {"ok": 1, "stale_version": 5}
     assert Patient.objects.get().version == 2
 
 
@@ -90,7 +70,7 @@ def test_the_field_equals_the_latest_consent_however_many_speak() -> None:
             actor=SYSTEM, now=NOW, patient_id=patient.pk, channel="sms", granted=granted
         )
 
-    assert at_once(*map(say, [True, False] * 4)) == {"ok": 8}
+    assert Counter(race(list(map(say, [True, False] * 4)))) == {"ok": 8}
     latest = Consent.objects.filter(patient=patient).first()
     assert latest is not None
     assert Patient.objects.get().accepts_sms is latest.granted

@@ -6,14 +6,12 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.models.functions import Now
 
 from clinic.access.models import Site
@@ -26,6 +24,7 @@ from scheduling.services import appointments, reassignments, repair_runs, repair
 from scheduling.services.reassignments import Swap, reassign
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
+from tests.factories.racing import at_once
 from tests.faults.stack import until
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -166,22 +165,6 @@ def test_what_goes_wrong_is_tried_again_and_given_up_in_the_end(
     assert not repair_runs.run_next(now=NOW)
     assert (status(repair), repair.failure) == ("failed", "gave_up")
     assert due.Repairs().next_due_at() is None
-
-
-def at_once(jobs: list[Callable[[], object]]) -> list[object]:
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> object:
-        gate.wait(30)
-        try:
-            return job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def test_of_many_workers_one_computes(clinic: Site) -> None:

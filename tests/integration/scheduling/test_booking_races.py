@@ -2,45 +2,25 @@
 
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from threading import Barrier
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 from django.db.models import F
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
-from clinic.common.errors import DomainError
 from patients.models import Message
 from scheduling.domain.transitions import Verb
 from scheduling.models import Allocation, Appointment, Resource
 from scheduling.services import appointments, visit_steps
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
+from tests.factories.racing import race
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
 START = datetime(2027, 1, 11, 16, 0, tzinfo=UTC)
-
-
-def at_once(jobs: list[Callable[[], object]]) -> list[str]:
-    """Run the jobs together; what each came to: "ok" or the code of its refusal."""
-    gate = Barrier(len(jobs))
-
-    def run(job: Callable[[], object]) -> str:
-        gate.wait(30)
-        try:
-            job()
-        except DomainError as error:
-            return error.code
-        finally:
-            connections.close_all()
-        return "ok"
-
-    with ThreadPoolExecutor(len(jobs)) as pool:
-        return list(pool.map(run, jobs))
 
 
 def booking(site: Site, start: datetime, patient_id: int | None = None) -> Callable[[], Appointment]:
@@ -50,7 +30,7 @@ def booking(site: Site, start: datetime, patient_id: int | None = None) -> Calla
     )
 
 
-def most_at_once(rows: list[tuple[datetime, datetime]]) -> int:
+def most_outcomes(rows: list[tuple[datetime, datetime]]) -> int:
     """The slow, obvious way: at each start, how many are under way."""
     return max(sum(start <= moment < end for start, end in rows) for moment, _end in rows)
 
@@ -63,7 +43,7 @@ def clinic() -> Site:
 
 
 def test_one_of_many_gets_the_only_slot(clinic: Site) -> None:
-    outcomes = Counter(at_once([booking(clinic, START) for _ in range(24)]))
+    outcomes = Counter(race([booking(clinic, START) for _ in range(24)]))
     assert outcomes == {"ok": 1, "slot_taken": 23}
     visit = Appointment.objects.get()
     assert Message.objects.exclude(subject_id=visit.pk).count() == 0
@@ -73,11 +53,11 @@ def test_staggered_starts_never_exceed_what_a_nurse_may_watch(clinic: Site) -> N
     for n in range(8):
         Resource.objects.create(site=clinic, kind="chair", name=f"More {n}", capacity=1)
     starts = [START + timedelta(minutes=15 * (n % 4)) for n in range(24)]
-    outcomes = Counter(at_once([booking(clinic, start) for start in starts]))
+    outcomes = Counter(race([booking(clinic, start) for start in starts]))
     assert set(outcomes) == {"ok", "slot_taken"}
     nurse = Resource.objects.get(site=clinic, kind="nurse")
     watched = Allocation.objects.filter(resource=nurse, use="shared")
-    assert most_at_once(list(watched.values_list("start_at", "end_at"))) == 3
+    assert most_outcomes(list(watched.values_list("start_at", "end_at"))) == 3
     assert outcomes["ok"] == watched.count() == 3
 
 
@@ -86,7 +66,7 @@ def test_one_patient_asked_for_twice_at_once_gets_one_visit(clinic: Site) -> Non
     Resource.objects.create(site=clinic, kind="nurse", name="Second", capacity=3)
     patient = PatientFactory.create(site=clinic)
     starts = [START, START + timedelta(minutes=30)] * 4
-    outcomes = Counter(at_once([booking(clinic, start, patient.pk) for start in starts]))
+    outcomes = Counter(race([booking(clinic, start, patient.pk) for start in starts]))
     assert outcomes["ok"] == 1
     assert set(outcomes) <= {"ok", "patient_busy", "slot_taken"}
 
@@ -104,7 +84,7 @@ def test_cancelling_moving_and_booking_together_leave_a_consistent_clinic(clinic
             ),
             booking(clinic, visit.start_at),
         ]
-    outcomes = Counter(at_once(jobs))
+    outcomes = Counter(race(jobs))
     assert set(outcomes) <= {"ok", "slot_taken", "invalid_transition", "moved_meanwhile"}
     for visit in Appointment.objects.all():
         held = visit.allocations.filter(released_at=None)
@@ -119,7 +99,7 @@ def test_cancelling_moving_and_booking_together_leave_a_consistent_clinic(clinic
 def test_cancelling_twice_at_once_happens_once(clinic: Site) -> None:
     visit = booking(clinic, START)()
     cancel = lambda: visit_steps.step(actor=SYSTEM, now=NOW, appointment_id=visit.pk, verb=Verb.CANCEL)  # noqa: E731
-    assert sorted(at_once([cancel] * 6)) == ["invalid_transition"] * 5 + ["ok"]
+    assert sorted(race([cancel] * 6)) == ["invalid_transition"] * 5 + ["ok"]
     assert visit.events.filter(verb="cancel").count() == 1
 
 
@@ -127,7 +107,7 @@ def test_overlaps_are_impossible_even_in_the_rows(clinic: Site) -> None:
     for n in range(3):
         Resource.objects.create(site=clinic, kind="chair", name=f"More {n}", capacity=1)
     starts = [START + timedelta(minutes=15 * n) for n in range(12)] * 2
-    at_once([booking(clinic, start) for start in starts])
+    race([booking(clinic, start) for start in starts])
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM scheduling_allocation a JOIN scheduling_allocation b"
