@@ -7,7 +7,8 @@ from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 
-_PAGING = frozenset({"limit", "cursor"})
+PAGING = frozenset({"limit", "cursor"})
+_LONGEST_ECHO = 60
 
 
 class DeclaredFilters(DjangoFilterBackend):
@@ -17,7 +18,7 @@ class DeclaredFilters(DjangoFilterBackend):
         """Raises ValidationError (400) that names each unknown or repeated parameter."""
         filterset_class = self.get_filterset_class(view, queryset)
         declared = set(filterset_class.base_filters) if filterset_class else set()
-        refuse_unknown(request, declared | _PAGING)
+        refuse_unknown(request, declared | PAGING)
         filtered: QuerySet[Any] = super().filter_queryset(request, queryset, view)
         return filtered
 
@@ -27,7 +28,8 @@ def refuse_unknown(request: Request, known: set[str] | frozenset[str]) -> None:
     faults = {}
     for name, values in request.query_params.lists():
         if name not in known:
-            faults[name] = [f"Unknown parameter. Known here: {', '.join(sorted(known))}."]
+            listed = f"Known here: {', '.join(sorted(known))}." if known else "This address takes none."
+            faults[name[:_LONGEST_ECHO]] = [f"Unknown parameter. {listed}"]
         elif len(values) > 1:
             faults[name] = ["Given more than once."]
         elif "\x00" in values[0]:

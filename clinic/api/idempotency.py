@@ -7,7 +7,7 @@ the same key that arrives meanwhile does not wait: it is told that the first is 
 import hashlib
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
@@ -23,6 +23,7 @@ from clinic.common.transactions import request_unit
 
 KEPT = timedelta(hours=24)
 _MAX_KEY = 255
+_SWEPT_AT_ONCE = 100
 _NOT_STORED = frozenset({429, 500, 502, 503})
 _REPLAYED_HEADERS = ("ETag", "Location", "Retry-After")
 
@@ -49,7 +50,7 @@ def once(
                 code="idempotency_in_progress",
             )
         wall = clock.wall()
-        IdempotentReply.objects.filter(created_at__lt=wall - KEPT).delete()
+        _forget_expired(wall - KEPT, user_id=user_id, key=key)
         stored = IdempotentReply.objects.filter(user_id=user_id, key=key).first()
         if stored:
             return _replay(stored, fingerprint)
@@ -82,6 +83,17 @@ def _replay(stored: IdempotentReply, fingerprint: bytes) -> Response:
     return Response(
         stored.body, status=stored.status, headers=headers, content_type=stored.content_type or None
     )
+
+
+def _forget_expired(before: datetime, *, user_id: int, key: str) -> None:
+    """Delete this key's expired reply, and some of the others that nobody else is deleting just now.
+
+    Never all and never waiting: requests would queue up behind each other's locks.
+    """
+    expired = IdempotentReply.objects.filter(created_at__lt=before)
+    expired.filter(user_id=user_id, key=key).delete()
+    some = expired.select_for_update(skip_locked=True).values_list("pk", flat=True)[:_SWEPT_AT_ONCE]
+    IdempotentReply.objects.filter(pk__in=list(some)).delete()
 
 
 def _fingerprint(request: Request) -> bytes:

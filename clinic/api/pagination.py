@@ -1,5 +1,7 @@
 """Cursor pages: ``{next, previous, results}``, stable while rows are added, bounded by ``limit``."""
 
+import re
+from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError as NotAValue
@@ -7,6 +9,10 @@ from django.db.models import QuerySet
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
+
+from clinic.api.fields import FIRST_YEAR, LAST_YEAR
+
+_NUMBER = re.compile(r"[0-9]{1,3}")
 
 
 class CursorPages(CursorPagination):
@@ -23,7 +29,7 @@ class CursorPages(CursorPagination):
         raw = request.query_params.get("limit")
         if raw is None:
             return self.page_size
-        if not raw.isascii() or not raw.isdigit() or not 1 <= int(raw[:9]) <= self.max_page_size:
+        if not _NUMBER.fullmatch(raw) or not 1 <= int(raw) <= self.max_page_size:
             raise ValidationError(
                 {"limit": f"Use a whole number from 1 to {self.max_page_size}."}, code="out_of_range"
             )
@@ -36,9 +42,46 @@ class CursorPages(CursorPagination):
 
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any] | None:
         """One page. Raises ValidationError (400) for a cursor we did not make."""
+        first = self.get_ordering(request, queryset, view)[0].removeprefix("-")
+        self._ordered_by = queryset.model._meta.get_field(first)  # noqa: SLF001 - Django's own name for it
         try:
             return super().paginate_queryset(queryset, request, view)
-        except (NotFound, NotAValue, ValueError) as error:
+        except (NotFound, NotAValue, ValueError, OverflowError) as error:
             raise ValidationError(
                 {"cursor": "Use a cursor from a next or previous link."}, code="invalid_cursor"
             ) from error
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The cursor. Raises NotFound or Django's ValidationError when its position cannot be one of ours."""
+        cursor = super().decode_cursor(request)
+        if cursor is not None and cursor.position is not None:
+            position = self._ordered_by.to_python(cursor.position)
+            if isinstance(position, datetime) and (
+                position.tzinfo is None or not FIRST_YEAR <= position.year <= LAST_YEAR
+            ):
+                raise NotFound
+        return cursor
+
+    def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:
+        """The two parameters with their bounds."""
+        return [
+            {
+                "name": self.cursor_query_param,
+                "in": "query",
+                "required": False,
+                "description": "From a next or previous link.",
+                "schema": {"type": "string"},
+            },
+            {
+                "name": self.page_size_query_param,
+                "in": "query",
+                "required": False,
+                "description": "How many results.",
+                "schema": {
+                    "type": "integer",
+                    "minimum": 1,
+                    "maximum": self.max_page_size,
+                    "default": self.page_size,
+                },
+            },
+        ]

@@ -1,10 +1,12 @@
 """Turns every refusal into an RFC 9457 problem document. The only place that knows HTTP statuses."""
 
+import math
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.conf import settings
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
@@ -62,7 +64,7 @@ def problem(
         "type": f"urn:onset:problem:{code}",
         "title": HTTPStatus(status).phrase,
         "status": status,
-        "detail": detail,
+        "detail": _writable(detail),
         "instance": request.path,
         "code": code,
         "request_id": request_id_of(request),
@@ -72,8 +74,11 @@ def problem(
 
 
 def _writable(text: str) -> str:
-    """The text without halves of characters, which a message may repeat from the input and UTF-8 has not."""
-    return text.encode(errors="replace").decode()
+    """The text without what a message may repeat from the input although UTF-8 or PostgreSQL cannot hold it.
+
+    That is halves of characters, and the null character (a stored reply is a jsonb).
+    """
+    return text.encode(errors="replace").decode().replace("\x00", "\N{REPLACEMENT CHARACTER}")
 
 
 def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
@@ -83,6 +88,11 @@ def handle(error: Exception, context: Mapping[str, Any]) -> Response | None:
         error = exceptions.NotFound()
     elif isinstance(error, PermissionDenied):
         error = exceptions.PermissionDenied()
+    elif isinstance(error, RequestDataTooBig):
+        most = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        error = exceptions.ParseError(
+            f"The body is larger than {most} bytes. Send less at once.", code="body_too_large"
+        )
     elif isinstance(error, DatabaseError) and (is_contention(error) or isinstance(error, OperationalError)):
         error = Busy("The database is busy or restarting. Try again in a moment.", code="unavailable")
     if isinstance(error, DomainError):
@@ -112,8 +122,8 @@ def _api(request: Any, error: exceptions.APIException) -> Response:
     headers = {}
     if auth_header := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = auth_header
-    if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait) + 1)
+    if isinstance(error, exceptions.Throttled):
+        headers["Retry-After"] = str(max(1, math.ceil(getattr(error, "wait", None) or 0)))
     errors: tuple[FieldError, ...] = ()
     if isinstance(error, exceptions.ValidationError):
         errors = tuple(_flatten(error.get_full_details(), ""))

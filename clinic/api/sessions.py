@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import authenticate
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.permissions import AllowAny
@@ -21,6 +21,9 @@ from clinic.api.throttles import LoginFailures
 from clinic.common import clock
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("A nurse signs in", {"username": "nurse", "password": "onset-demo"})]
+)
 class LoginSerializer(serializers.Serializer[Any]):
     """Credentials."""
 
@@ -109,5 +112,6 @@ class LogoutView(APIView):
         """Revoke the token at once."""
         if not isinstance(request.auth, ApiToken):
             self.permission_denied(request)
+        _ = request.data  # nothing is expected in the body, but what is not JSON is refused as everywhere
         tokens.revoke(token=request.auth)
         return Response(status=204)

@@ -1,5 +1,6 @@
 """Limits how often a user calls. When the counter store is down, people keep working."""
 
+import hashlib
 import math
 from typing import Any
 
@@ -32,11 +33,10 @@ class LoginFailures:
     """Counts wrong passwords per user name and per address; successes cost nothing."""
 
     def __init__(self, *, username: str, address: str) -> None:
-        limits = {
-            f"login:user:{username.casefold()[:150]}": settings.API_LOGIN_FAILURES,
-            f"login:address:{address}": settings.API_LOGIN_FAILURES_PER_ADDRESS,
+        self._limits = {
+            f"login:user:{_digest(username.casefold())}": settings.API_LOGIN_FAILURES,
+            f"login:address:{_digest(address)}": settings.API_LOGIN_FAILURES_PER_ADDRESS,
         }
-        self._limits = {key.replace(" ", "_"): limit for key, limit in limits.items()}
 
     def refuse_when_exhausted(self) -> None:
         """Raise Throttled (429) while too many failures are remembered."""
@@ -66,3 +66,8 @@ class LoginFailures:
             cache.delete(next(iter(self._limits)))
         except RedisError as error:
             log.warning("throttle_unavailable", error=type(error).__name__)
+
+
+def _digest(text: str) -> str:
+    """A cache key for whatever a caller typed: any characters, any length, and nobody's name to read."""
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()

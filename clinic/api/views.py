@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,6 +14,8 @@ from rest_framework.response import Response
 from clinic.access.actors import actor_of
 from clinic.access.policy import Actor
 from clinic.api import etags, idempotency
+from clinic.api.filters import PAGING, refuse_unknown
+from clinic.api.parsers import refuse_unsized
 from clinic.common import clock
 from clinic.common.versions import Versioned
 
@@ -25,6 +28,15 @@ class OnsetViewSet(viewsets.GenericViewSet[Any]):
     """
 
     permissions: ClassVar[Mapping[str, str]] = {}
+    query_parameters: ClassVar[Mapping[str, frozenset[str]]] = {}
+    """Of actions that read query parameters of their own; ``list`` checks its filters itself."""
+
+    @classmethod
+    def as_view(cls, actions: Any = None, **initkwargs: Any) -> Any:
+        """An address without its last slash is not there: a redirect would turn a POST into a GET."""
+        view: Any = super().as_view(actions, **initkwargs)
+        view.should_append_slash = False
+        return view
 
     @property
     def actor(self) -> Actor:
@@ -43,11 +55,35 @@ class OnsetViewSet(viewsets.GenericViewSet[Any]):
         return (request.method or "").lower() not in self.action_map
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """After sign-in, permission and throttle: guard keyed POSTs."""
+        """After sign-in, permission and throttle: refuse what cannot be read, guard keyed POSTs.
+
+        Every view refuses a malformed body or an unknown parameter here, before it looks at any record.
+        """
         super().initial(request, *args, **kwargs)
+        if self.action_map_missing(request):
+            return
+        if self.action != "list":
+            refuse_unknown(request, self._declared_parameters())
+        if request.method in {"POST", "PATCH"}:
+            refuse_unsized(request)
+            _ = request.data
         if request.method == "POST" and "Idempotency-Key" in request.headers and hasattr(self, "post"):
             # DRF looks the handler up after this, on the instance.
             setattr(self, "post", partial(self._once, getattr(self, "post")))  # noqa: B009, B010
+
+    def _declared_parameters(self) -> frozenset[str]:
+        """What the query string of this action may hold."""
+        action = self.action or ""
+        if action in self.query_parameters:
+            return self.query_parameters[action]
+        if self.request.method not in {"GET", "HEAD"} or action == "retrieve":
+            return frozenset()
+        filterset: Any = getattr(self, "filterset_class", None) if self.filter_backends else None
+        return (PAGING if self.paginator else frozenset()) | frozenset(getattr(filterset, "base_filters", ()))
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """Which methods there are, in the Allow header."""
+        return Response(status=204)
 
     def _once(self, handler: Any, request: Request, *args: Any, **kwargs: Any) -> Response:
         return idempotency.once(

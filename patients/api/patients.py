@@ -7,7 +7,7 @@ Nothing personal stands in an address: lists filter by site and status only and 
 from typing import Any, ClassVar, NoReturn
 
 import django_filters
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import ValidationError
@@ -104,11 +104,29 @@ class PatientSerializer(serializers.Serializer[Patient]):
     language = serializers.ChoiceField(Patient.Language.choices, required=False)
     contact_preferences = PreferencesSerializer(source="*", required=False)
     status = serializers.ChoiceField(Patient.Status.choices, required=False)
-    email_failed_at = InstantField(read_only=True, help_text="The address bounced then.")
-    phone_failed_at = InstantField(read_only=True, help_text="The number failed then.")
+    email_failed_at = InstantField(read_only=True, allow_null=True, help_text="The address bounced then.")
+    phone_failed_at = InstantField(read_only=True, allow_null=True, help_text="The number failed then.")
     version = serializers.IntegerField(read_only=True)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A new patient",
+            {
+                "first_name": "Ana",
+                "last_name": "Reyes",
+                "date_of_birth": "1980-05-17",
+                "sex": "female",
+                "site": 1,
+                "email": "ana.reyes@example.org",
+                "phone": "(303) 555-0123",
+                "language": "es",
+                "contact_preferences": {"email": True, "sms": False},
+            },
+        )
+    ]
+)
 class RegistrationSerializer(PatientSerializer):
     """A patient to register."""
 
@@ -127,6 +145,9 @@ class ChangeSerializer(PatientSerializer):
         return value
 
 
+@extend_schema_serializer(
+    examples=[OpenApiExample("By name and birth date", {"query": "reyes", "date_of_birth": "1980-05-17"})]
+)
 class SearchSerializer(serializers.Serializer[Any]):
     """What is known of the person; everything given must fit."""
 

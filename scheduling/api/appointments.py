@@ -5,7 +5,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import Prefetch
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema, extend_schema_serializer
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -92,6 +92,19 @@ class ResourceIdsField(serializers.ListField):
         super().__init__(**{"required": False, "max_length": _MAX_RESOURCES, "default": list, **options})
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A ketamine infusion on Monday morning",
+            {
+                "patient": 1,
+                "visit_type": "ketamine-mood",
+                "site": 1,
+                "start": "2027-01-11T09:00:00-07:00",
+            },
+        )
+    ]
+)
 class BookingSerializer(serializers.Serializer[Any]):
     """What to book."""
 

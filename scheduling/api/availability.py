@@ -3,7 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiExample, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -93,6 +93,12 @@ class AvailabilityViewSet(OnsetViewSet):
     @extend_schema(
         operation_id="availability_search",
         parameters=[AvailabilityQuery],
+        examples=[
+            OpenApiExample("By code", "ketamine-mood", parameter_only=("visit_type", "query")),
+            OpenApiExample("By its id", 1, parameter_only=("site", "query")),
+            OpenApiExample("From", "2027-01-11T00:00:00-07:00", parameter_only=("start", "query")),
+            OpenApiExample("Until", "2027-01-18T00:00:00-07:00", parameter_only=("end", "query")),
+        ],
         responses={200: AvailabilitySerializer},
     )
     def list(self, request: Request) -> Response:

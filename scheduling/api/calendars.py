@@ -78,6 +78,8 @@ def _site_of(closure: Closure) -> Site:
 class ClosureSerializer(OwnedSerializer):
     """A stretch of time in which a site or a resource does not work."""
 
+    withheld = frozenset({"affected_appointments"})
+
     start = InstantField(source="start_at", zone=_zone_of)
     end = InstantField(source="end_at", zone=_zone_of)
     reason = serializers.CharField(max_length=120)

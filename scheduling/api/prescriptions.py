@@ -3,7 +3,12 @@
 from typing import Any
 
 import django_filters
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import (
+    OpenApiExample,
+    extend_schema,
+    extend_schema_field,
+    extend_schema_serializer,
+)
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -122,6 +127,22 @@ class _MedicineSerializer(_DoseSerializer):
     drug_class = serializers.ChoiceField(choices=Prescription.DrugClass.choices)
 
 
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Sertraline with one step",
+            {
+                "patient": 1,
+                "medication": "Sertraline",
+                "drug_class": "ssri",
+                "dose_mg": 50,
+                "first_dose_on": "2027-01-05",
+                "planned_steps": [{"dose_mg": 100, "effective_on": "2027-01-19"}],
+                "indication": "Major depressive disorder",
+            },
+        )
+    ]
+)
 class NewPrescriptionSerializer(_MedicineSerializer):
     """What to prescribe."""
 

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 
 from clinic.access.policy import Actor
 from clinic.common import versions
-from clinic.common.errors import FieldError, Invalid, NotFound
+from clinic.common.errors import Conflict, FieldError, Invalid, NotFound
 from clinic.common.transactions import durable
 from patients.models import Patient
 from scheduling.domain import follow_ups as domain
@@ -73,7 +73,7 @@ def create(
     """Staff owe a patient something by ``due_on`` (a date on the site's calendar).
 
     Raises Invalid (``due_in_the_past``, ``due_too_far_ahead``, ``patient_inactive``,
-    ``other_patients_visit``), NotFound, Forbidden.
+    ``other_patients_visit``), Conflict (``already_owed``), NotFound, Forbidden.
     """
     patient = lock_patient(patient_id)
     if not actor.may("follow_ups.read", patient.site_id):
@@ -88,6 +88,9 @@ def create(
         visits = Appointment.objects.filter(pk=appointment_id, patient=patient)
         if not visits.exists():
             raise _refused("appointment", "other_patients_visit", "This visit is not one of the patient's.")
+        owed = FollowUp.objects.filter(appointment_id=appointment_id, origin=BY_STAFF)
+        if owed.exclude(status=FollowUp.Status.CANCELLED).exists():  # for sure: the patient is locked
+            raise Conflict("Staff owe one for this visit already. Move that one.", code="already_owed")
     return FollowUp.objects.create(
         patient=patient,
         kind=kind,

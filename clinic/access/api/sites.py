@@ -13,7 +13,7 @@ from clinic.access.models.sites import validate_timezone
 from clinic.api.fields import FlagFilter
 from clinic.api.views import OnsetViewSet, ReadMixin
 
-_PHONE = r"^(\+[1-9][0-9]{6,14})?$"
+_PHONE = r"^\+[1-9][0-9]{6,14}$"
 
 
 class SiteSerializer(serializers.Serializer[Site]):

@@ -15,7 +15,7 @@ from scheduling.domain.transitions import Verb
 from scheduling.models import Appointment, FreedSlot, Offer
 from scheduling.services import appointments, offers, visit_steps, waitlist
 from tests.factories import PatientFactory, visit_type
-from tests.integration.holds.test_hold_races import at_once
+from tests.factories.racing import race
 from tests.integration.waitlist.conftest import DAY_BEFORE, START, Wait, cancel, tick
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -70,7 +70,7 @@ def test_ben_does_not_come_and_his_chair_goes_to_one_who_waits(clinic: Site, wai
         assert kinds(left_out.patient) == set()
 
     now = START + timedelta(minutes=5)
-    outcomes = at_once([yes(offer, now=now) for offer in asked.values()])
+    outcomes = race([yes(offer, now=now) for offer in asked.values()])
     assert Counter(outcomes) == {"ok": 1, "offer_gone": 1}
     winner, loser = (
         [asked[entry.patient_id] for entry in (first, second)]
@@ -89,7 +89,7 @@ def test_of_many_who_say_yes_at_once_exactly_one_is_booked(clinic: Site, wait: W
     entries = [wait() for _ in range(8)]
     cancel(visit)
     tick(DAY_BEFORE)
-    outcomes = Counter(at_once([yes(offer, now=DAY_BEFORE) for offer in Offer.objects.all()]))
+    outcomes = Counter(race([yes(offer, now=DAY_BEFORE) for offer in Offer.objects.all()]))
     assert outcomes == {"ok": 1, "offer_gone": 7}
     assert Counter(Offer.objects.values_list("status", flat=True)) == {"accepted": 1, "superseded": 7}
     told = Message.objects.filter(kind="waitlist_gone", channel="sms", status="queued")
@@ -102,7 +102,7 @@ def test_one_yes_sent_many_times_books_once(clinic: Site, wait: Wait) -> None:
     wait()
     cancel(visit)
     tick(DAY_BEFORE)
-    outcomes = Counter(at_once([yes(Offer.objects.get(), now=DAY_BEFORE) for _ in range(6)]))
+    outcomes = Counter(race([yes(Offer.objects.get(), now=DAY_BEFORE) for _ in range(6)]))
     assert outcomes == {"ok": 1, "invalid_transition": 5}
 
 
@@ -112,7 +112,7 @@ def test_ticks_running_at_once_offer_once(clinic: Site, wait: Wait) -> None:
         wait()
     cancel(visit)
     job = partial(offers.offer_freed_slots, now=DAY_BEFORE, limit=10)
-    assert set(at_once([job] * 6)) == {"ok"}
+    assert set(race([job] * 6)) == {"ok"}
     tick(DAY_BEFORE)
     assert Counter(Offer.objects.values_list("status", flat=True)) == {"offered": 5}
     assert Message.objects.filter(kind="waitlist_offer", channel="sms").count() == 5
@@ -125,7 +125,7 @@ def test_a_yes_a_no_a_booking_and_the_tick_together_leave_one_visit(clinic: Site
     tick(DAY_BEFORE)
     first, second, third, _fourth = Offer.objects.order_by("pk")
     now = DAY_BEFORE + timedelta(minutes=1)
-    outcomes = at_once(
+    outcomes = race(
         [
             yes(first, now=now),
             yes(second, now=now),
