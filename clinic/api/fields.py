@@ -6,7 +6,7 @@ could mean two moments, so it is an error of its own (``offset_required``).
 
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Any, ClassVar
 
 import django_filters
@@ -19,6 +19,8 @@ from rest_framework.fields import SkipField
 
 FIRST_YEAR, LAST_YEAR = 1900, 2200
 LARGEST_ID = 2**63 - 1
+LARGEST_OFFSET = timedelta(hours=14)
+"""No place is further from UTC, and PostgreSQL takes no more than 16 hours."""
 
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?([Zz]|[+-][0-9]{2}:[0-9]{2})?"
@@ -58,6 +60,8 @@ def read_instant(text: str) -> datetime:
         raise Unreadable(f"There is no such date or time. Write it as {_INSTANT_HELP}") from None
     if not FIRST_YEAR <= instant.year <= LAST_YEAR:
         raise Unreadable(_YEARS, code="out_of_range")
+    if abs(instant.utcoffset() or timedelta()) > LARGEST_OFFSET:
+        raise Unreadable("No place is more than 14 hours from UTC. Check the offset.", code="out_of_range")
     return instant
 
 

@@ -10,7 +10,7 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import CursorPagination
 from rest_framework.request import Request
 
-from clinic.api.fields import FIRST_YEAR, LAST_YEAR
+from clinic.api.fields import read_instant
 
 _NUMBER = re.compile(r"[0-9]{1,3}")
 
@@ -52,14 +52,12 @@ class CursorPages(CursorPagination):
             ) from error
 
     def decode_cursor(self, request: Request) -> Any:
-        """The cursor. Raises NotFound or Django's ValidationError when its position cannot be one of ours."""
+        """The cursor. Raises NotFound, ValueError or NotAValue when it cannot be one of ours."""
         cursor = super().decode_cursor(request)
         if cursor is not None and cursor.position is not None:
             position = self._ordered_by.to_python(cursor.position)
-            if isinstance(position, datetime) and (
-                position.tzinfo is None or not FIRST_YEAR <= position.year <= LAST_YEAR
-            ):
-                raise NotFound
+            if isinstance(position, datetime):
+                read_instant(position.isoformat())
         return cursor
 
     def get_schema_operation_parameters(self, view: Any) -> list[dict[str, Any]]:

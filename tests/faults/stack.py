@@ -86,8 +86,8 @@ class Stack:
         return found
 
     def pid(self, child: str) -> int:
-        """The process that supervises one part."""
-        pid: int = self.runtime()["children"][child]
+        """The process of one part; 0 while it is being started again."""
+        pid: int = self.runtime()["children"].get(child, 0)
         return pid
 
     def client(self, role: str) -> httpx.Client:

@@ -139,6 +139,7 @@ CURSORS = [
     base64.b64encode(b"p=9999-12-31T23:59:59-23:59").decode(),
     base64.b64encode(b"p=0001-01-01T00:00:00%2B23:59").decode(),
     base64.b64encode(b"p=2027-01-01T00:00:00").decode(),
+    base64.b64encode(b"p=2027-01-01T00:00:00-23:59").decode(),
     base64.b64encode(b"p=infinity").decode(),
     base64.b64encode(b"\xff\xfe").decode(),
 ]

@@ -15,6 +15,7 @@ from clinic.api.fields import Unreadable, read_instant, write_instant
         ("2027-01-04t16:00:00z", datetime(2027, 1, 4, 16, tzinfo=UTC)),
         ("2027-01-04T16:00:00.250Z", datetime(2027, 1, 4, 16, 0, 0, 250_000, tzinfo=UTC)),
         ("2027-01-04T16:00:00.123456789+00:00", datetime(2027, 1, 4, 16, 0, 0, 123_456, tzinfo=UTC)),
+        ("2027-01-05T06:00:00+14:00", datetime(2027, 1, 4, 16, tzinfo=UTC)),
         ("2200-12-31T23:59:59-12:00", datetime(2201, 1, 1, 11, 59, 59, tzinfo=UTC)),
     ],
 )
@@ -35,6 +36,8 @@ def test_keeps_the_offset_it_was_written_with() -> None:
         ("1899-12-31T23:59:59Z", "out_of_range"),
         ("2201-01-01T00:00:00Z", "out_of_range"),
         ("0001-01-01T00:00:00+14:00", "out_of_range"),
+        ("2027-01-04T09:00:00+14:01", "out_of_range"),
+        ("2027-01-04T09:00:00-23:43", "out_of_range"),
         ("2027-02-30T09:00:00Z", "invalid"),
         ("2027-01-04T24:00:00Z", "invalid"),
         ("2027-01-04T09:00:60Z", "invalid"),

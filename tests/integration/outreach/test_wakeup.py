@@ -28,6 +28,10 @@ from tests.integration.outreach.servers import SmtpSink
 pytestmark = pytest.mark.django_db
 
 
+WITHOUT_RETRIES = 3.0
+"""Seconds. Celery left to itself retries for six; this tells the two apart however busy the machine is."""
+
+
 @pytest.fixture(autouse=True)
 def rested() -> Iterator[None]:
     """The breaker as in a fresh process."""
@@ -68,10 +72,9 @@ def test_a_broker_that_is_away_is_waited_for_once(broker_at: Any, silent_port: i
     broker_at(f"redis://127.0.0.1:{silent_port if broker == 'silent' else 9}/0")
     published, seconds = elapsed()
     assert not published
-    assert seconds < 0.5
-    published, seconds = elapsed()
-    assert not published
-    assert seconds < 0.01
+    assert seconds < WITHOUT_RETRIES
+    assert wakeup.breaker.open, "so that the next one does not even try"
+    assert not wakeup.publish("nobody.listens")
 
 
 def test_a_booking_commits_and_is_not_slowed(
@@ -81,7 +84,7 @@ def test_a_booking_commits_and_is_not_slowed(
     started = time.monotonic()
     with django_capture_on_commit_callbacks(execute=True), transaction.atomic():
         wakeup.wake()
-    assert time.monotonic() - started < 0.5
+    assert time.monotonic() - started < WITHOUT_RETRIES
 
 
 def test_one_transaction_asks_once(django_capture_on_commit_callbacks: Any) -> None:
@@ -171,7 +174,7 @@ def test_the_broker_is_killed_and_comes_back(broker_at: Any, tmp_path: Path) -> 
         assert broker.waiting() == 1
         broker.kill()
         published, seconds = elapsed()
-        assert (published, seconds < 0.5) == (False, True)
+        assert (published, seconds < WITHOUT_RETRIES) == (False, True)
         broker.start()
         assert not wakeup.publish("nobody.listens")  # it is given time to come back
         wakeup.breaker.reset()
