@@ -4,6 +4,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,21 @@ def broker_at(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def silent_port() -> Iterator[int]:
+def silent() -> Iterator[socket.socket]:
     """Somebody who takes connections and never says a word."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield listener.getsockname()[1]
+        listener.setblocking(False)
+        yield listener
+
+
+def callers(listener: socket.socket) -> int:
+    """How many have connected since the last time."""
+    count = 0
+    with suppress(BlockingIOError):
+        while True:
+            listener.accept()[0].close()
+            count += 1
+    return count
 
 
 def elapsed(task: str = "nobody.listens") -> tuple[bool, float]:
@@ -65,16 +77,18 @@ def elapsed(task: str = "nobody.listens") -> tuple[bool, float]:
 
 
 @pytest.mark.parametrize("broker", ["closed", "silent"])
-def test_a_broker_that_is_away_is_waited_for_once(broker_at: Any, silent_port: int, broker: str) -> None:
+def test_a_broker_that_is_away_is_waited_for_once(broker_at: Any, silent: socket.socket, broker: str) -> None:
     broker_at("redis://127.0.0.1:9/0")
     elapsed()  # imports what publishing needs
     wakeup.breaker.reset()
-    broker_at(f"redis://127.0.0.1:{silent_port if broker == 'silent' else 9}/0")
+    broker_at(f"redis://127.0.0.1:{silent.getsockname()[1] if broker == 'silent' else 9}/0")
     published, seconds = elapsed()
     assert not published
     assert seconds < WITHOUT_RETRIES
-    assert wakeup.breaker.open, "so that the next one does not even try"
+    assert callers(silent) == (broker == "silent"), "one try, no more"
+    assert wakeup.breaker.open
     assert not wakeup.publish("nobody.listens")
+    assert callers(silent) == 0, "the next one does not even try"
 
 
 def test_a_booking_commits_and_is_not_slowed(
