@@ -57,13 +57,25 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 """Permission -> roles. API.md, "Roles", is the source; a meta-test renders it into docs/access.md."""
 
 
+class Via(StrEnum):
+    """Through which door something was done; history keeps it."""
+
+    STAFF = "staff"
+    SYSTEM = "system"
+    PAGE = "page"
+    """A patient, on a page that one of our messages led to."""
+    REPLY = "reply"
+    """A patient, by answering one of our texts."""
+
+
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: a user with roles per site, or the system itself (``user_id`` None)."""
+    """Who acts: a user with roles per site, or, without a ``user_id``, the system or a patient."""
 
     user_id: int | None
     roles: Mapping[int, frozenset[Role]] = field(default_factory=dict)
     sees_every_site: bool = False
+    via: Via = Via.STAFF
 
     def sites(self, permission: str | None = None) -> list[int]:
         """The sites at which this actor has the permission (or any role at all)."""
@@ -87,5 +99,11 @@ class Actor:
             raise Forbidden("Your role at this site does not allow this. Ask a manager of the site.")
 
 
-SYSTEM = Actor(user_id=None, sees_every_site=True)
+SYSTEM = Actor(user_id=None, sees_every_site=True, via=Via.SYSTEM)
 """Beat ticks and migrations: what the clinic does by itself."""
+
+PATIENT_ON_PAGE = Actor(user_id=None, sees_every_site=True, via=Via.PAGE)
+"""A patient who opened a link of ours. Whoever uses it has checked that the subject is that patient's."""
+
+PATIENT_BY_REPLY = Actor(user_id=None, sees_every_site=True, via=Via.REPLY)
+"""A patient who answered a text. Whoever uses it has matched the number to the patient."""

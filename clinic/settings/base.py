@@ -135,13 +135,19 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ENABLE_UTC = True
 TICK_SECONDS = env.number("TICK_SECONDS", 10, low=1, high=60)
-DUE_WORK = ["patients.due.Outreach", "scheduling.due.CheckIns", "scheduling.due.Repairs"]
+DUE_WORK = [
+    "patients.due.Outreach",
+    "scheduling.due.CheckIns",
+    "scheduling.due.Repairs",
+    "scheduling.due.Waitlist",
+]
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": float(TICK_SECONDS), "options": {"expires": TICK_SECONDS * 3}}
     for task in (
         "patients.tasks.dispatch_messages",
         "scheduling.tasks.advance_check_ins",
         "scheduling.tasks.run_repairs",
+        "scheduling.tasks.offer_freed_slots",
     )
 }
 

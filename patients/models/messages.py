@@ -43,7 +43,7 @@ class Message(models.Model):
     UNFINISHED = (Status.QUEUED, Status.SENDING)
 
     patient = models.ForeignKey("patients.Patient", on_delete=models.CASCADE, related_name="messages")
-    subject_kind = models.CharField(max_length=20, help_text="appointment or check_in")
+    subject_kind = models.CharField(max_length=20, help_text="appointment, check_in, offer, reply")
     subject_id = models.BigIntegerField()
     kind = models.CharField(max_length=32)
     channel = models.CharField(max_length=8, choices=Channel.choices)
@@ -57,6 +57,14 @@ class Message(models.Model):
         max_length=64, blank=True, help_text="On a message being sent: it was taken back meanwhile, and why."
     )
     attempts_made = models.PositiveSmallIntegerField(default=0)
+    in_reply_to = models.ForeignKey(
+        "patients.InboundMessage",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="answers",
+        help_text="The text this answers: whoever has just written is answered at any hour, beyond any cap.",
+    )
     claim = models.UUIDField(null=True, blank=True, editable=False)
     leased_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_at = models.DateTimeField()
@@ -108,6 +116,13 @@ class Attempt(models.Model):
     ended_at = models.DateTimeField(null=True, blank=True)
     outcome = models.CharField(max_length=12, choices=Outcome.choices, default=Outcome.STARTED)
     provider_id = models.CharField(max_length=255, blank=True)
+    template = models.ForeignKey(
+        "patients.MessageTemplate",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        help_text="The version of the words that went out.",
+    )
     error = models.CharField(max_length=120, blank=True)
 
     class Meta:

@@ -14,7 +14,9 @@ class MessageTemplate(models.Model):
     language = models.CharField(max_length=2, choices=[("en", "English"), ("es", "Español")])
     version = models.PositiveIntegerField(default=1)
     subject = models.CharField(max_length=120, blank=True)
-    body = models.TextField(help_text="Placeholders: ${site}, ${when}, ${day}, ${time}, ${phone}, ${name}.")
+    body = models.TextField(
+        help_text="Filled in: ${site}, ${when}, ${day}, ${time}, ${phone}, ${link}, ${name}."
+    )
     active = models.BooleanField(default=True)
     source = models.CharField(max_length=120, default="Onset default")
 
@@ -39,6 +41,12 @@ class ContactPolicy(models.Model):
     pull_to = models.TimeField(
         default=time(18),
         help_text="When a message that would fall into the quiet hours goes out before them.",
+    )
+    texts_per_day = models.PositiveSmallIntegerField(
+        default=1, help_text="More texts to one patient in a day of theirs need recorded consent."
+    )
+    texts_per_week = models.PositiveSmallIntegerField(
+        default=3, help_text="More texts to one patient in any seven days need recorded consent."
     )
     source = models.CharField(max_length=120)
     mark = models.CharField(max_length=1)

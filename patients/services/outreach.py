@@ -75,7 +75,7 @@ def contact_changed(*, patient: Patient, now: datetime) -> None:
     rows = [
         row
         for row in Message.objects.select_for_update()
-        .filter(Q(not_after__gt=now) | Q(status__in=Message.UNFINISHED), patient=patient)
+        .filter(Q(not_after__gt=now) | Q(status__in=Message.UNFINISHED), patient=patient, in_reply_to=None)
         .exclude(status=RowStatus.WITHDRAWN)
         .order_by("id")
         if not _taken_back(row)

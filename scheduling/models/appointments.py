@@ -14,7 +14,7 @@ from django.contrib.postgres.fields import BigIntegerRangeField, DateTimeRangeFi
 from django.db import models
 from django.db.models import Case, Deferrable, F, Func, Q, Value, When
 
-from clinic.access.policy import Actor
+from clinic.access.policy import Actor, Via
 from clinic.common.versions import Versioned
 
 _LAST_LANE = 32767
@@ -214,6 +214,9 @@ class AppointmentEvent(models.Model):
     to_status = models.CharField(max_length=12)
     at = models.DateTimeField()
     by = models.ForeignKey("access.User", on_delete=models.PROTECT, null=True, blank=True)
+    via = models.CharField(
+        max_length=8, choices=[(each.value, each.value) for each in Via], default=Via.STAFF
+    )
     reason = models.CharField(max_length=200, blank=True)
     note = models.CharField(max_length=500, blank=True)
     moved_from = models.DateTimeField(null=True, blank=True)

@@ -25,6 +25,7 @@ def record(
         to_status=appointment.status,
         at=now,
         by_id=actor.user_id,
+        via=actor.via,
         reason=reason,
         note=note,
         moved_from=moved_from,

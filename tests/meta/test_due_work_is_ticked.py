@@ -1,5 +1,7 @@
 """What waits for a moment is looked at: settings name it, beat ticks it, a worker knows its task."""
 
+import inspect
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -18,6 +20,16 @@ def every_task_module_is_imported() -> None:
 
 def test_some_work_waits() -> None:
     assert len(due.kinds()) == len(settings.DUE_WORK) > 0
+
+
+@pytest.mark.parametrize("module", ["patients.due", "scheduling.due"])
+def test_no_kind_is_forgotten(module: str) -> None:
+    written = {
+        f"{module}.{name}"
+        for name, kind in inspect.getmembers(import_module(module), inspect.isclass)
+        if kind.__module__ == module
+    }
+    assert written == {dotted for dotted in settings.DUE_WORK if dotted.startswith(f"{module}.")}
 
 
 def test_names_are_different() -> None:
