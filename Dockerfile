@@ -15,7 +15,7 @@ WORKDIR /srv/onset
 RUN python3 -m venv .uv
 RUN .uv/bin/pip install --quiet --disable-pip-version-check uv==${UV_VERSION}
 COPY pyproject.toml uv.lock ./
-RUN .uv/bin/uv sync --frozen --quiet --no-dev
+RUN .uv/bin/uv sync --frozen --quiet --no-dev --extra anymail
 COPY manage.py ./
 COPY clinic clinic
 COPY patients patients

@@ -47,6 +47,10 @@ bench-book: .venv/.stamp ## Measure bookings per second, and 64 clients on one s
 bench-schedule: .venv/.stamp ## Measure searching, booking and races in a full clinic (BENCH_SCALE=0.1: a smaller one)
 	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.schedule $(ARGS)
 
+.PHONY: bench-outreach
+bench-outreach: .venv/.stamp ## Measure how fast a full outbox drains (BENCH_SCALE=0.1: a smaller one)
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.outreach $(ARGS)
+
 .PHONY: openapi
 openapi: .venv/.stamp ## Write the API's schema to docs/openapi.yaml
 	@DJANGO_SETTINGS_MODULE=clinic.settings.test $(PY) manage.py spectacular --validate --fail-on-warn \

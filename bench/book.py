@@ -22,12 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import psycopg
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connection
 from rest_framework.test import APIClient
 
+from bench.ceiling import Recorder, Replay, Statement, connect, far_ids
 from bench.report import percentile, table
 from clinic.access import tokens
 from clinic.access.models import Site, User
@@ -42,10 +42,6 @@ REPLAY_PROCESSES = 4
 RACERS = 64
 ROUNDS = 5
 CHAIRS, NURSES = 50, 30
-FAR_IDS = 1_000_000_000
-"""Ids of recorded inserts start here, so that no other parameter can be mistaken for one."""
-
-Statement = tuple[str, list[Any] | dict[str, Any]]
 
 
 def main() -> None:
@@ -64,7 +60,7 @@ def main() -> None:
     with web_server() as url:
         http = _book_all(url, token, bodies)
         race = _race(url, token, site, patients[-RACERS * ROUNDS :])
-    _print(len(recorded[0]), ceiling, http, race)
+    _print(len(recorded[0].statements), ceiling, http, race)
 
 
 def _clinic() -> tuple[Site, str]:
@@ -120,35 +116,21 @@ def _body(patient: int, site: Site, start: str) -> dict[str, Any]:
     return {"patient": patient, "visit_type": "ketamine-mood", "site": site.pk, "start": start}
 
 
-class Recorder:
-    """Keeps every statement but savepoints, which a booking without Idempotency-Key does not make."""
-
-    def __init__(self, into: list[Statement]) -> None:
-        self._into = into
-
-    def __call__(self, execute: Callable[..., Any], *call: Any) -> Any:
-        sql, params, _many, _context = call
-        if not sql.startswith(("SAVEPOINT", "RELEASE")):
-            self._into.append((sql, dict(params) if isinstance(params, dict) else list(params or [])))
-        return execute(*call)
-
-
-def _record(token: str, bodies: list[dict[str, Any]]) -> list[list[Statement]]:
+def _record(token: str, bodies: list[dict[str, Any]]) -> list[Replay]:
     """The statements of each booking request, recorded while it is really made."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT setval(pg_get_serial_sequence('scheduling_appointment', 'id'), %s)", [FAR_IDS])
+    far_ids()
     client = APIClient(HTTP_AUTHORIZATION=f"Token {token}")
-    recorded: list[list[Statement]] = []
+    recorded: list[Replay] = []
     for body in bodies:
         statements: list[Statement] = []
         with connection.execute_wrapper(Recorder(statements)):
             answer = client.post("/api/v1/appointments/", body, format="json")
         assert answer.status_code == 201, answer.content
-        recorded.append(statements)
+        recorded.append(Replay.of(statements))
     return recorded
 
 
-def _replay(recorded: list[list[Statement]]) -> dict[str, Any]:
+def _replay(recorded: list[Replay]) -> dict[str, Any]:
     """The same statements by bare psycopg, one transaction a booking, on as many connections.
 
     Four processes share the connections, so that Python's interpreter lock is not what is measured.
@@ -174,50 +156,20 @@ def _replay(recorded: list[list[Statement]]) -> dict[str, Any]:
     return {"per_second": len(seconds) / elapsed, "seconds": seconds}
 
 
-def _replay_parts(parts: list[list[list[Statement]]], gate: Any, found: Any) -> None:
+def _replay_parts(parts: list[list[Replay]], gate: Any, found: Any) -> None:
     """What one process does: a thread and a connection for each part."""
     seconds: list[float] = []
 
     def run(number: int) -> None:
-        with psycopg.connect(os.environ["DATABASE_URL"], cursor_factory=psycopg.ClientCursor) as link:
-            for statements in parts[number]:
+        with connect() as link:
+            for each in parts[number]:
                 started = time.perf_counter()
-                replay_one(link, statements)
-                link.commit()
+                each.send(link)
                 seconds.append(time.perf_counter() - started)
 
     gate.wait(60)
     together(len(parts), run)
     found.put(seconds)
-
-
-def replay_one(link: "psycopg.Connection[Any]", statements: list[Statement]) -> None:
-    """One booking. The appointment's recorded id is replaced by the one this insert returns."""
-    ids: dict[int, int] = {}
-    with link.cursor() as cursor:
-        for sql, params in statements:
-            cursor.execute(sql, _known(params, ids))
-            if sql.startswith('INSERT INTO "scheduling_appointment" '):
-                row = cursor.fetchone()
-                assert row
-                ids = {value: row[0] for _sql, after in statements for value in _far_ids(after)}
-
-
-def _known(value: Any, ids: dict[int, int]) -> Any:
-    """A parameter with recorded ids replaced; bulk inserts pass arrays."""
-    if isinstance(value, list):
-        return [_known(each, ids) for each in value]
-    if isinstance(value, dict):
-        return {name: _known(each, ids) for name, each in value.items()}
-    return ids.get(int(value), value) if isinstance(value, int) else value
-
-
-def _far_ids(values: list[Any] | dict[str, Any]) -> Iterator[int]:
-    for value in values.values() if isinstance(values, dict) else values:
-        if isinstance(value, list):
-            yield from _far_ids(value)
-        elif isinstance(value, int) and value > FAR_IDS:
-            yield int(value)
 
 
 def forget_bookings() -> None:

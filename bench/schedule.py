@@ -1,7 +1,7 @@
 """`make bench-schedule`: what searching and booking cost in a full clinic, and who wins a race for a slot.
 
-Ratios within one run: stored days against the rows and against PostgreSQL's multiranges; the same search
-with ten and a hundred times the history; a booking against its own statements sent by bare psycopg.
+Ratios within one run: stored days against the rows and against PostgreSQL's multiranges; the same work
+with a hundred times the history; a booking against its own statements sent by bare psycopg.
 BENCH_SCALE (default 1) shrinks the data: 0.1 is a clinic a tenth as full, with a tenth of the history.
 """
 
@@ -22,8 +22,10 @@ from django.core.management import call_command
 
 from bench import data
 from bench.book import web_server
+from bench.ceiling import booking_against_psycopg
 from bench.report import percentile, table
-from bench.schedule_booking import booking_against_psycopg, one_nurse_of_three, one_slot
+from bench.schedule_booking import one_nurse_of_three, one_slot
+from bench.schedule_history import flat
 from clinic.access import tokens
 from clinic.access.models import User
 from clinic.common import clock
@@ -33,7 +35,6 @@ from scheduling.selectors.usage import Reader, stored
 from tests.integration.availability.oracles import by_multiranges, from_rows
 
 SCALE = float(os.environ.get("BENCH_SCALE", "1"))
-HISTORY = [int(sessions * SCALE) for sessions in (10_000, 100_000, 1_000_000)]
 QUESTIONS = {"next 10 slots": (14, 10), "30 days": (30, None), "90 days": (data.DAYS_AHEAD, None)}
 """Days searched, and how many starts are wanted."""
 WITHIN = {"next 10 slots": 10.0, "30 days": 15.0}
@@ -74,7 +75,7 @@ def main() -> None:
         f" {data.DAYS_AHEAD} days. Load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.\n"
     )
     missed = ways(where)
-    flat(where)
+    missed += flat(where, scale=SCALE)
     missed += over_http(where)
     missed += booking_against_psycopg(where)
     missed += one_slot(where)
@@ -125,34 +126,6 @@ def ways(where: data.Clinic) -> list[str]:
         )
     )
     return missed
-
-
-def flat(where: data.Clinic) -> None:
-    """The same questions with ever more history behind the same clinic."""
-    rows: list[list[str]] = []
-    first: dict[str, Measured] = {}
-    filled = 0
-    a_day = round(data.A_DAY * SCALE)
-    for sessions in HISTORY:
-        until = -filled // a_day
-        made = data.fill(where, first=-(sessions // a_day) or -1, last=until - 1, a_day=a_day)
-        filled += made
-        found = {
-            name: repeat(partial(_ask, _question(where, days), limit, stored), times=31)
-            for name, (days, limit) in QUESTIONS.items()
-        }
-        first = first or found
-        rows.append(
-            [
-                f"{filled:,}",
-                *(
-                    f"{each.least:.1f}  {each.p50:.1f}  ({each.least / first[name].least:.2f})"
-                    for name, each in found.items()
-                ),
-            ]
-        )
-    header = ["sessions behind", *(f"{name}: least, p50 ms (growth of least)" for name in QUESTIONS)]
-    print(table("The same search as history grows", header, rows))
 
 
 def over_http(where: data.Clinic) -> list[str]:

@@ -1,10 +1,10 @@
-"""Every address: the API, the admin, and the health checks."""
+"""Every address: the API, the admin, the pages that messages link to, and the health checks."""
 
 from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from clinic.api import health
+from clinic.api import health, metrics
 
 handler400 = "clinic.api.errorpages.bad_request"
 handler403 = "clinic.api.errorpages.forbidden"
@@ -15,6 +15,9 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("livez", health.livez, name="livez"),
     path("readyz", health.readyz, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("api/v1/", include("clinic.api.urls")),
+    path("hooks/", include("patients.hooks.urls")),
+    path("p/", include("patients.pages.urls")),
     path("admin/", admin.site.urls),
 ]

@@ -1,10 +1,22 @@
-"""The messages that wait, as one kind of due work (clinic.common.due)."""
+"""What waits for a moment in patients, as kinds of due work (clinic.common.due): messages, alarms."""
 
 from datetime import datetime
 
 from clinic.common import clock
-from patients.selectors import messages
-from patients.services import wakeup
+from patients.selectors import assessments, messages
+from patients.services import alarms, wakeup
+
+
+class Alarms:
+    """Safety alarms that nobody has acknowledged: each is due when it goes on to the next role."""
+
+    name = "alarms"
+    task = alarms.TASK
+    stale_after_seconds = 120
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest moment at which an alarm is handed on."""
+        return assessments.next_escalation_at()
 
 
 class Outreach:

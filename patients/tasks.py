@@ -7,7 +7,7 @@ import structlog
 from celery import shared_task
 
 from clinic.common import clock
-from patients.services import wakeup
+from patients.services import alarms, wakeup
 from patients.services.dispatch import BATCH, dispatch
 
 log = structlog.get_logger(__name__)
@@ -35,3 +35,17 @@ def dispatch_messages() -> None:
             swept=report.swept,
         )
     wakeup.publish(wakeup.DISPATCH)
+
+
+ALARM_BATCH = 200
+ALARM_ROUNDS = 25
+"""At most this many batches a run; what is left is found by the next tick."""
+
+
+@shared_task(name=alarms.TASK)
+def escalate_alarms() -> None:
+    """Hand on the safety alarms that nobody acknowledged in time."""
+    now = clock.now()
+    for _round in range(ALARM_ROUNDS):
+        if not alarms.escalate_due(now=now, limit=ALARM_BATCH):
+            return

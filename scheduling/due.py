@@ -1,10 +1,10 @@
 """What waits for a moment in scheduling: check-ins to ask, remind or miss, doses to
-take effect, repairs to compute."""
+take effect, repairs to compute, freed times to offer, calls about unconfirmed visits."""
 
 from datetime import datetime
 
 from clinic.common import clock
-from scheduling.selectors import check_ins, repairs, waitlist
+from scheduling.selectors import check_ins, repairs, unconfirmed, waitlist
 from scheduling.services import freed
 
 
@@ -37,7 +37,7 @@ class Repairs:
 
 
 class Waitlist:
-    """Freed times: to be offered, or with an offer that expires."""
+    """Freed times: to be offered, or with an offer that expires; and holds that free theirs by the clock."""
 
     name = "waitlist"
     task = freed.TASK
@@ -46,3 +46,15 @@ class Waitlist:
     def next_due_at(self) -> datetime | None:
         """The earliest moment at which a freed time waits for us."""
         return waitlist.next_action_at()
+
+
+class Unconfirmed:
+    """Visits that nobody confirmed, about which somebody is to call."""
+
+    name = "unconfirmed"
+    task = "scheduling.tasks.ask_unconfirmed"
+    stale_after_seconds = 900
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest moment at which a visit asks for a call."""
+        return unconfirmed.next_ask_at(now=clock.now())

@@ -5,7 +5,7 @@ import time
 from celery import shared_task
 
 from clinic.common import clock
-from scheduling.services import check_ins, freed, offers, repair_runs
+from scheduling.services import check_ins, freed, holds, offers, repair_runs, unconfirmed
 
 BATCH = 200
 ROUNDS = 25
@@ -34,8 +34,20 @@ def run_repairs() -> None:
 
 @shared_task(name=freed.TASK)
 def offer_freed_slots() -> None:
-    """Offer what was freed to those who wait; expire what nobody answered."""
+    """Offer what was freed (also by a hold that expired) to those who wait; expire what nobody answered."""
     now = clock.now()
     for _round in range(ROUNDS):
+        if not holds.notice_expired(now=now, limit=BATCH):
+            break
+    for _round in range(ROUNDS):
         if not offers.offer_freed_slots(now=now, limit=BATCH):
+            return
+
+
+@shared_task(name="scheduling.tasks.ask_unconfirmed")
+def ask_unconfirmed() -> None:
+    """Ask somebody to call about visits that begin soon and that nobody confirmed."""
+    now = clock.now()
+    for _round in range(ROUNDS):
+        if not unconfirmed.ask(now=now, limit=BATCH):
             return

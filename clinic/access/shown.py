@@ -40,6 +40,18 @@ VARIANTS: dict[str, str] = {
     "acknowledged": "primary",
     "resolved": "success",
     "urgent": "danger",
+    "drift": "warning",
+    "running": "info",
+    "proposed": "warning",
+    "accepted": "success",
+    "moved": "success",
+    "reassigned": "success",
+    "stale": "warning",
+    "refused": "danger",
+    "offered": "warning",
+    "taken": "success",
+    "held": "warning",
+    "used": "success",
 }
 """Status word -> the variant of Unfold's label. What is not listed is over or unimportant: grey."""
 

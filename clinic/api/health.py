@@ -1,7 +1,6 @@
 """/livez: this process answers. /readyz: so do the parts it needs, each named when it does not."""
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.core.cache import cache
 from django.db import DatabaseError, connection
@@ -64,10 +63,7 @@ def _migrations() -> str:
 
 def _due_work() -> dict[str, str]:
     """Work that stays due for long means that no worker looks at it."""
-    now = clock.now()
-    states = {}
-    for work in due.kinds():
-        oldest = work.next_due_at()
-        late = oldest is not None and now - oldest > timedelta(seconds=work.stale_after_seconds)
-        states[work.name] = f"stalled: oldest due since {oldest:%Y-%m-%dT%H:%MZ}" if late and oldest else "ok"
-    return states
+    return {
+        name: f"stalled: oldest due since {since:%Y-%m-%dT%H:%MZ}" if since else "ok"
+        for name, since in due.stalled(now=clock.now()).items()
+    }

@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 log = structlog.get_logger("onset.request")
 _ACCEPTABLE = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_QUIET = frozenset({"livez", "readyz"})
+_QUIET = frozenset({"livez", "readyz", "metrics"})
 
 
 class RequestIdMiddleware:

@@ -70,7 +70,8 @@ class OnsetSchema(AutoSchema):
         words = [word.replace("-", "_") for word in self._tokenize_path()]
         if self._action is None:
             return words[-1]
-        return "_".join([*(words if self._action in _STANDARD_ACTIONS else words[:1]), self._action])
+        before = words if self._action in _STANDARD_ACTIONS else words[:-1] or words
+        return "_".join([*before, self._action])
 
     def get_summary(self) -> str:
         """A short title: the name of the action, or how what the view says about it begins."""
@@ -165,7 +166,8 @@ class OnsetSchema(AutoSchema):
         headers = []
         schema = body.get("content", {}).get("application/json", {}).get("schema", {})
         component = schema.get("$ref", "").rpartition("/")[2]
-        if component and "version" in self.registry[component, "schemas"].schema.get("properties", {}):
+        has_etags = component and getattr(self.view, "has_etags", True)
+        if has_etags and "version" in self.registry[component, "schemas"].schema.get("properties", {}):
             headers.append("ETag")
         if self.method == "POST" and self._action:
             headers.append("Idempotency-Replayed")

@@ -4,7 +4,7 @@
 all read this one list, so a kind that is added is at once ticked, watched and replayed.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.conf import settings
@@ -27,3 +27,14 @@ class DueWork(Protocol):
 def kinds() -> list[DueWork]:
     """Every kind of due work, in the order in which it should run."""
     return [import_string(dotted)() for dotted in settings.DUE_WORK]
+
+
+def stalled(*, now: datetime) -> dict[str, datetime | None]:
+    """Every kind by name, and since when its oldest work is due if nobody looks at it, None while it is
+    well."""
+    found = {}
+    for work in kinds():
+        oldest = work.next_due_at()
+        late = oldest is not None and now - oldest > timedelta(seconds=work.stale_after_seconds)
+        found[work.name] = oldest if late else None
+    return found

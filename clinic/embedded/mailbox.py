@@ -19,7 +19,7 @@ _arrivals = itertools.count()
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Delivery:
     """One message as one recipient got it. `received_at` is clinic time (aware, UTC); `provider_id`
-    is the Message-ID of an e-mail or the sid of an SMS."""
+    is the Message-ID of an e-mail or the sid of an SMS; `calendar` the .ics file that came with it."""
 
     channel: Literal["email", "sms"]
     to: str
@@ -28,6 +28,12 @@ class Delivery:
     body: str
     received_at: datetime
     provider_id: str
+    calendar: str = ""
+
+
+def inbox(directory: Path) -> Path:
+    """Where, beside the messages to patients, those from patients are kept."""
+    return directory / "from-patients"
 
 
 def deliver(directory: Path, deliveries: Sequence[Delivery]) -> None:

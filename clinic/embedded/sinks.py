@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -17,7 +18,8 @@ from aiosmtpd.smtp import SMTP
 
 from clinic.common import clock
 from clinic.embedded.errors import EmbeddedError
-from clinic.embedded.sms_sink import Account, SmsServer
+from clinic.embedded.sms_hooks import Account, Hooks
+from clinic.embedded.sms_sink import SmsServer
 from clinic.embedded.smtp_sink import Handler
 
 _HIGHEST_PORT = 65_535
@@ -25,7 +27,8 @@ _HIGHEST_PORT = 65_535
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Reads ONSET_DATA, SMTP_PORT, SMS_PORT, TWILIO_ACCOUNT_SID,
-    TWILIO_AUTH_TOKEN and SMS_PER_SECOND (0 or unset: no limit)."""
+    TWILIO_AUTH_TOKEN, SMS_PER_SECOND (0 or unset: no limit), PUBLIC_URL (the clinic that is told about
+    its messages; unset: none) and SMS_ANSWERS_STOP (1: like Twilio's own opt-out handling)."""
     try:
         asyncio.run(_serve())
     except EmbeddedError as error:
@@ -50,7 +53,10 @@ async def _serve() -> None:
             smtp_port,
         )
         port = sms_port
-        sms = SmsServer(sms_port, account=account, mailbox=data / "mailbox", now=now, per_second=limit)
+        hooks = _hooks(account, data / "mailbox", now)
+        sms = SmsServer(
+            sms_port, account=account, mailbox=data / "mailbox", now=now, per_second=limit, hooks=hooks
+        )
     except OSError as error:
         raise EmbeddedError(f"The mail sink cannot listen on 127.0.0.1:{port}: {error.strerror}.") from error
     threading.Thread(target=sms.serve_forever, name="sms", daemon=True).start()
@@ -61,6 +67,14 @@ async def _serve() -> None:
     smtp.close()
     sms.shutdown()
     sms.server_close()
+
+
+def _hooks(account: Account, mailbox: Path, now: Callable[[], datetime]) -> Hooks | None:
+    web = os.environ.get("PUBLIC_URL")
+    if not web:
+        return None
+    answers_stop = os.environ.get("SMS_ANSWERS_STOP") == "1"
+    return Hooks(account=account, web=web, mailbox=mailbox, now=now, answers_stop=answers_stop)
 
 
 def _clinic_time(path: Path) -> datetime:

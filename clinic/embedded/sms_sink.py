@@ -1,5 +1,6 @@
 """The SMS side of the sinks: the one call of Twilio's REST API that sends a message, with Twilio's
-answers and errors. Nothing leaves the machine; the message goes to the mailbox."""
+answers and errors, and a call of our own that writes as a patient. Nothing leaves the machine; the message
+goes to the mailbox."""
 
 from __future__ import annotations
 
@@ -14,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
@@ -24,7 +24,10 @@ from socketserver import TCPServer
 from urllib.parse import parse_qs, urlsplit
 
 from clinic.embedded.mailbox import Delivery, deliver
+from clinic.embedded.sms_hooks import Account, Hooks
 
+WRITE_PATH = "/demo/text"
+"""POST From, To and Body here, as the account, to write as a patient."""
 _PATH = re.compile(r"/2010-04-01/Accounts/(?P<account>AC[0-9a-fA-F]{32})/Messages\.json")
 _E164 = re.compile(r"\+[1-9]\d{7,14}")
 _LONGEST_BODY = 1600
@@ -44,14 +47,6 @@ MAGIC_NUMBERS = {
 }
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Account:
-    """Whose messages are accepted: the account sid and token that basic authentication must carry."""
-
-    sid: str
-    token: str
-
-
 class Refused(Exception):
     """Twilio's error answer: an HTTP status, Twilio's code, and a sentence."""
 
@@ -61,17 +56,26 @@ class Refused(Exception):
 
 
 class SmsServer(ThreadingHTTPServer):
-    """Serves on 127.0.0.1. `now` gives clinic time; `per_second` limits messages (0: no limit)."""
+    """Serves on 127.0.0.1. `now` gives clinic time; `per_second` limits messages (0: no limit); without
+    `hooks` nothing is reported to a clinic and nobody can write as a patient."""
 
     daemon_threads = True
     allow_reuse_address = True
     request_queue_size = 128
 
     def __init__(
-        self, port: int, *, account: Account, mailbox: Path, now: Callable[[], datetime], per_second: int = 0
+        self,
+        port: int,
+        *,
+        account: Account,
+        mailbox: Path,
+        now: Callable[[], datetime],
+        per_second: int = 0,
+        hooks: Hooks | None = None,
     ) -> None:
         super().__init__(("127.0.0.1", port), _Handler)
         self.account = account
+        self.hooks = hooks
         self._mailbox = mailbox
         self._now = now
         self._per_second = per_second
@@ -93,6 +97,8 @@ class SmsServer(ThreadingHTTPServer):
         """Deliver one message and return Twilio's answer. Raises Refused, or OSError when it cannot
         be stored."""
         _check(form)
+        if self.hooks is not None and self.hooks.stopped(form["To"]):
+            raise Refused(HTTPStatus.BAD_REQUEST, *MAGIC_NUMBERS["+15005550004"])
         self._check_rate()
         now = self._now()
         sid = f"SM{secrets.token_hex(16)}"
@@ -111,6 +117,8 @@ class SmsServer(ThreadingHTTPServer):
                 )
             ],
         )
+        if self.hooks is not None:
+            self.hooks.accepted(sid=sid, form=form)
         created = format_datetime(now)
         uri = f"/2010-04-01/Accounts/{self.account.sid}/Messages/{sid}"
         return {
@@ -135,6 +143,14 @@ class SmsServer(ThreadingHTTPServer):
             "to": to,
             "uri": f"{uri}.json",
         }
+
+    def write(self, form: Mapping[str, str]) -> dict[str, object]:
+        """Write to the clinic as a patient; what its web answered. Raises Refused, or OSError."""
+        if self.hooks is None:
+            raise Refused(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
+        _check(form)
+        answered = self.hooks.text(sender=form["From"], to=form["To"], body=form["Body"])
+        return {"sid": answered.sid, "web_status": answered.status}
 
     def _check_rate(self) -> None:
         if not self._per_second:
@@ -181,11 +197,11 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = _IDLE_SECONDS
 
     def do_POST(self) -> None:
-        """Send a message."""
+        """Send a message, or write as a patient."""
         try:
             form = self._form()  # first of all, so that the connection can be used again
-            self._authenticate()
-            answer = self.server.accept(form)
+            writing = self._authenticate()
+            answer = self.server.write(form) if writing else self.server.accept(form)
         except Refused as refused:
             self._answer(
                 refused.status,
@@ -218,9 +234,11 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(HTTPStatus.BAD_REQUEST, 20001, "The form could not be read.") from error
         return {name: values[-1] for name, values in fields.items()}
 
-    def _authenticate(self) -> None:
-        found = _PATH.fullmatch(urlsplit(self.path).path)
-        if found is None:
+    def _authenticate(self) -> bool:
+        """Whether the account writes as a patient, rather than sends."""
+        path = urlsplit(self.path).path
+        found = _PATH.fullmatch(path)
+        if found is None and path != WRITE_PATH:
             raise Refused(HTTPStatus.NOT_FOUND, 20404, "The requested resource was not found")
         scheme, _, encoded = self.headers.get("Authorization", "").partition(" ")
         try:
@@ -232,9 +250,10 @@ class _Handler(BaseHTTPRequestHandler):
         if (
             scheme.lower() != "basic"
             or not hmac.compare_digest(given, wanted)
-            or found["account"] != account.sid
+            or (found is not None and found["account"] != account.sid)
         ):
             raise Refused(HTTPStatus.UNAUTHORIZED, 20003, "Authenticate")
+        return found is None
 
     def _answer(self, status: HTTPStatus, document: Mapping[str, object]) -> None:
         content = json.dumps(document).encode()

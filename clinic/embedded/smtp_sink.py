@@ -6,7 +6,7 @@ import email
 import email.policy
 from collections.abc import Callable
 from datetime import datetime
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import parseaddr
 from pathlib import Path
 
@@ -47,6 +47,7 @@ def deliveries(envelope: Envelope, *, received_at: datetime) -> list[Delivery]:
             body=_plain_text(message),
             received_at=received_at,
             provider_id=str(message.get("Message-ID", "")).strip(),
+            calendar=_calendar(message),
         )
         for recipient in envelope.rcpt_tos
     ]
@@ -54,8 +55,18 @@ def deliveries(envelope: Envelope, *, received_at: datetime) -> list[Delivery]:
 
 def _plain_text(message: EmailMessage) -> str:
     part = message.get_body(preferencelist=("plain",))
-    if part is None:
+    return "" if part is None else _text_of(part)
+
+
+def _calendar(message: EmailMessage) -> str:
+    """The calendar entry among the attachments."""
+    if not message.is_multipart():
         return ""
+    parts = (part for part in message.walk() if part.get_content_type() == "text/calendar")
+    return next((_text_of(part) for part in parts), "")
+
+
+def _text_of(part: MIMEPart) -> str:
     try:
         text = str(part.get_content())
     except (LookupError, ValueError):  # a charset nobody knows

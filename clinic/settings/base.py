@@ -2,6 +2,7 @@
 
 import os
 import ssl
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,6 +52,7 @@ INSTALLED_APPS = [
     "django_filters",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "csp",
     "clinic.access",
     "clinic.api",
     "patients",
@@ -66,6 +68,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",  # writes the policy of views that declare one
 ]
 ROOT_URLCONF = "clinic.urls"
 WSGI_APPLICATION = "clinic.wsgi.application"
@@ -134,20 +137,32 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_ENABLE_UTC = True
+GAUGES = ["patients.metrics.outreach"]
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 TICK_SECONDS = env.number("TICK_SECONDS", 10, low=1, high=60)
 DUE_WORK = [
+    "patients.due.Alarms",
     "patients.due.Outreach",
     "scheduling.due.CheckIns",
     "scheduling.due.Repairs",
     "scheduling.due.Waitlist",
+    "scheduling.due.Unconfirmed",
 ]
+# What patients' screening flags ask of scheduling, which patients does not know.
+PRESCRIBED_MEDICINES = "scheduling.selectors.medicines.prescribed_medicines"
+ON_EARLY_CONTACT = "scheduling.services.early_contact.plan_early_contact"
+# What assessments and alarms ask of scheduling, which patients does not know.
+CLINIC_HOURS = "scheduling.selectors.clinic_hours.watch"
+TREATMENT_BEGAN = "scheduling.selectors.clinic_hours.treatment_began"
 CELERY_BEAT_SCHEDULE = {
     task: {"task": task, "schedule": float(TICK_SECONDS), "options": {"expires": TICK_SECONDS * 3}}
     for task in (
+        "patients.tasks.escalate_alarms",
         "patients.tasks.dispatch_messages",
         "scheduling.tasks.advance_check_ins",
         "scheduling.tasks.run_repairs",
         "scheduling.tasks.offer_freed_slots",
+        "scheduling.tasks.ask_unconfirmed",
     )
 }
 
@@ -172,7 +187,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 
 # --- transport ---------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
-SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^livez$", r"^readyz$", r"^metrics$"]
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = 31_536_000
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
@@ -196,8 +211,20 @@ STORAGES = {
 }
 
 # --- reaching patients ---------------------------------------------------------------------------
-EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-EMAIL_HOST = env.text("SMTP_HOST")
+EMAIL_PROVIDERS = (
+    "brevo", "mailersend", "mailgun", "mailjet", "mandrill", "postmark", "resend", "sendgrid", "sparkpost",
+)  # fmt: skip
+"""Providers with an HTTP interface that django-anymail speaks."""
+EMAIL_PROVIDER = env.choice("EMAIL_PROVIDER", ("smtp", *EMAIL_PROVIDERS), "smtp")
+EMAIL_BACKEND = (
+    "django.core.mail.backends.smtp.EmailBackend"
+    if EMAIL_PROVIDER == "smtp"
+    else f"anymail.backends.{EMAIL_PROVIDER}.EmailBackend"
+)
+if EMAIL_PROVIDER != "smtp" and find_spec("anymail") is None:
+    env.refuse("EMAIL_PROVIDER needs a package that is not installed. Run `uv sync --extra anymail`.")
+ANYMAIL = env.family("ANYMAIL_")
+EMAIL_HOST = env.text("SMTP_HOST", None if EMAIL_PROVIDER == "smtp" else "")
 EMAIL_PORT = env.number("SMTP_PORT", 587, low=1, high=65535)
 EMAIL_HOST_USER = env.text("SMTP_USER", "")
 EMAIL_HOST_PASSWORD = env.text("SMTP_PASSWORD", "")
@@ -211,6 +238,24 @@ TWILIO_ACCOUNT_SID = env.text("TWILIO_ACCOUNT_SID", "" if SMS_GATEWAY == "off" e
 TWILIO_AUTH_TOKEN = env.text("TWILIO_AUTH_TOKEN", "" if SMS_GATEWAY == "off" else None)
 TWILIO_FROM = env.text("TWILIO_FROM", "" if SMS_GATEWAY == "off" else None)
 TWILIO_BASE_URL = ""
+# What a patient's text does to visits, which patients does not know.
+VISIT_REPLIES = "scheduling.replies.VisitReplies"
+
+# --- pages that our messages link to ---------------------------------------------------------------
+PATIENT_PAGES = {
+    "appointment": "scheduling.pages.subjects.APPOINTMENT",
+    "offer": "scheduling.pages.subjects.OFFER",
+    "course": "scheduling.pages.subjects.COURSE",
+    "check_in": "scheduling.pages.subjects.CHECK_IN",
+}
+"""What a link opens, by its subject kind: a table step -> Page class (patients/pages/handlers.py)."""
+PATIENT_PAGE_RATE = "120/min"
+"""Requests for these pages from one address."""
+BIRTH_DATE_TRIES = 5
+"""Wrong dates of birth allowed for one patient within BIRTH_DATE_WINDOW_SECONDS, over all links."""
+BIRTH_DATE_WINDOW_SECONDS = BIRTH_DATE_LOCK_SECONDS = 3600
+BIRTH_DATE_KNOWN_SECONDS = 20 * 60
+"""How long one browser is not asked again on one link."""
 
 # --- API -----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -253,6 +298,8 @@ SPECTACULAR_SETTINGS = {
         "PatientStatus": "patients.models.Patient.Status",
         "MessageStatus": "patients.models.Message.Status",
         "WorkItemStatus": "patients.models.WorkItem.Status",
+        "AssessmentSource": "patients.models.Assessment.Source",
+        "AlarmSeverity": "patients.models.SafetyAlarm.Severity",
         "AppointmentStatus": "scheduling.models.Appointment.Status",
         "PrescriptionStatus": "scheduling.models.Prescription.Status",
         "CheckInStatus": "scheduling.models.CheckIn.Status",
@@ -262,6 +309,13 @@ SPECTACULAR_SETTINGS = {
         "VisitTypeKind": "scheduling.models.VisitType.Kind",
         "FollowUpKind": "scheduling.models.FollowUp.Kind",
         "DoseEventKind": "scheduling.models.DoseEvent.Kind",
+        "EntryStatus": "patients.models.Recorded.Status",
+        "AllergySeverity": "patients.models.Allergy.Severity",
+        "FlagSeverity": "patients.models.flags.Severity",
+        "FlagState": "patients.api.flags.STATES",
+        "TermKind": "patients.models.Term.Kind",
+        "PlanStatus": "scheduling.models.TreatmentPlan.Status",
+        "PlanItemKind": "scheduling.models.PlanItem.Kind",
         "GapUnit": ["days", "open_days"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],

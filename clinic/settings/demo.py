@@ -19,6 +19,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 MAILBOX_PATIENTS = "patients.selectors.messages.patients_by_provider_id"
+MAILBOX_RECEIVERS = "patients.selectors.replies.receivers"
 WHITENOISE_USE_FINDERS = True
 TICK_SECONDS = env.number("TICK_SECONDS", 2, low=1, high=60)
 CELERY_BEAT_SCHEDULE = {

@@ -37,6 +37,12 @@ def text(name: str, default: str | None = None) -> str:
     return default
 
 
+def family(prefix: str) -> dict[str, str]:
+    """Every text whose name begins like this, by the rest of its name; files as in :func:`text`."""
+    named = {name.removesuffix("_FILE") for name in os.environ if name.startswith(prefix)}
+    return {name.removeprefix(prefix): text(name, "") for name in sorted(named)}
+
+
 def number(name: str, default: int, *, low: int = 0, high: int = 2**31 - 1) -> int:
     """A whole number within bounds."""
     value = os.environ.get(name, "") or str(default)

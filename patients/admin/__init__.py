@@ -1,3 +1,27 @@
-from patients.admin import catalogue, importing, messages, patients, work_items
+from patients.admin import (
+    assessments,
+    before,
+    catalogue,
+    flags,
+    importing,
+    instruments,
+    messages,
+    patients,
+    safety_alarms,
+    terms,
+    work_items,
+)
 
-__all__ = ["catalogue", "importing", "messages", "patients", "work_items"]
+__all__ = [
+    "assessments",
+    "before",
+    "catalogue",
+    "flags",
+    "importing",
+    "instruments",
+    "messages",
+    "patients",
+    "safety_alarms",
+    "terms",
+    "work_items",
+]

@@ -20,11 +20,13 @@ from clinic.common import clock
 from patients.domain import wording
 from patients.domain.rendering import CannotRender, Facts, Words, render
 from patients.models import Condition, ConditionCode, ContactPolicy, MessageTemplate
+from patients.services import links
 
 _CANNOT = {
     "too_long": "It is longer than one text message.",
     "revealing": "It says what is treated here.",
     "no_moment": "It names a time that some messages of this kind do not have.",
+    "no_link": "It holds a link that some messages of this kind do not have.",
     "bad_template": "A placeholder is unknown.",
 }
 
@@ -56,7 +58,10 @@ class TemplateForm(SharedForm):
         known = self.instance if self.instance.pk else None
         channel = known.channel if known else cleaned.get("channel", "")
         faults = wording.faults(
-            channel=channel, subject=cleaned.get("subject", ""), body=cleaned.get("body", "")
+            kind=known.kind if known else cleaned.get("kind", ""),
+            channel=channel,
+            subject=cleaned.get("subject", ""),
+            body=cleaned.get("body", ""),
         )
         for fault in faults:
             self.add_error("subject" if "subject" in fault.split(".")[0] else "body", fault)
@@ -135,12 +140,26 @@ class MessageTemplateAdmin(SharedAdmin):
 
 @admin.register(ContactPolicy)
 class ContactPolicyAdmin(SharedAdmin):
-    """Quiet hours, in the patient's own zone."""
+    """Quiet hours, in the patient's own zone, and how many texts are too many."""
 
-    list_display = ("where", "quiet_from", "quiet_until", "pull_to", "source")
+    list_display = (
+        "where",
+        "quiet_from",
+        "quiet_until",
+        "pull_to",
+        "texts_per_day",
+        "texts_per_week",
+        "source",
+    )
     list_filter = (SiteFilter,)
     list_select_related = ("site",)
-    fields = ("site", ("quiet_from", "quiet_until"), "pull_to", ("source", "mark"))
+    fields = (
+        "site",
+        ("quiet_from", "quiet_until"),
+        "pull_to",
+        ("texts_per_day", "texts_per_week"),
+        ("source", "mark"),
+    )
     empty_hint = "Add the quiet hours that count for every site."
 
     def visible(self, rows: Any, actor: Actor) -> QuerySet[ContactPolicy]:
@@ -219,4 +238,6 @@ def _example() -> Facts:
         moment=start,
         zone=zone,
         home=zone,
+        link=links.sample(),
+        visits=tuple(start + timedelta(days=days) for days in (0, 2, 5)),
     )

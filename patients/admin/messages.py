@@ -5,13 +5,15 @@ from zoneinfo import ZoneInfo
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter
-from patients.models import Attempt, Message
+from patients.models import Attempt, InboundMessage, Message
 
 
 class AttemptInline(TabularInline):
@@ -20,14 +22,14 @@ class AttemptInline(TabularInline):
     model = Attempt
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("number", "began", "handed_over", "ended", "outcome", "error")
+    fields = readonly_fields = ("number", "began", "handed_over", "ended", "outcome", "words", "error")
     verbose_name_plural = "attempts"
     hide_title = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Attempt]:
         """With the patient, whose zone the times are in."""
         rows: QuerySet[Attempt] = super().get_queryset(request)
-        return rows.select_related("message__patient")
+        return rows.select_related("message__patient", "template")
 
     def has_view_permission(self, request: HttpRequest, obj: Message | None = None) -> bool:
         """Whoever sees the message."""
@@ -55,6 +57,14 @@ class AttemptInline(TabularInline):
     def ended(self, obj: Attempt) -> str:
         """On the patient's clocks."""
         return shown.local_time(obj.ended_at, obj.message.patient.zone)
+
+    @display(description="words")  # type: ignore[untyped-decorator]
+    def words(self, obj: Attempt) -> str:
+        """Which version of them went out."""
+        if obj.template is None:
+            return shown.NOTHING
+        text = f"{obj.template.get_language_display()}, version {obj.template.version}"
+        return shown.to("patients_messagetemplate_change", obj.template.pk, text=text)
 
 
 @admin.register(Message)
@@ -135,13 +145,92 @@ class MessageAdmin(OnsetAdmin):
 
     @display(description="why")  # type: ignore[untyped-decorator]
     def why(self, obj: Message) -> str:
-        """Why it was not sent."""
-        return obj.reason.replace("_", " ") or shown.NOTHING
+        """Why it was not sent, or not yet."""
+        return why(obj.reason)
 
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def status_shown(self, obj: Message) -> str:
         """As coloured text."""
         return shown.label(obj.status, obj.get_status_display())
+
+
+@admin.register(InboundMessage)
+class InboundMessageAdmin(OnsetAdmin):
+    """What patients texted to us, and what came of it. Texts of nobody we know are for those who see all
+    sites."""
+
+    reads = "messages.read"
+    list_display = ("received", "patient_link", "intent_shown", "beginning", "result")
+    list_display_links = ("received",)
+    list_filter = (PatientSiteFilter, ("intent", ChoicesDropdownFilter))
+    list_select_related = ("patient__site",)
+    date_hierarchy = "received_at"
+    fields = readonly_fields = ("received", "patient_link", "intent_shown", "body", "result", "answers")
+    empty_hint = "No text fits. Patients' texts to our number appear here."
+
+    def site_of(self, obj: InboundMessage) -> int | None:
+        """The patient's, when it is known whose it is."""
+        return obj.patient.site_id if obj.patient else None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InboundMessage]:
+        """With the patient."""
+        rows: QuerySet[InboundMessage] = super().get_queryset(request)
+        return rows.select_related("patient__site")
+
+    @display(description="received", ordering="received_at")  # type: ignore[untyped-decorator]
+    def received(self, obj: InboundMessage) -> str:
+        """On the patient's clocks."""
+        return shown.local_time(obj.received_at, obj.patient.zone if obj.patient else ZoneInfo("UTC"))
+
+    @display(description="patient")  # type: ignore[untyped-decorator]
+    def patient_link(self, obj: InboundMessage) -> str:
+        """To the patient's page, or the number it came from."""
+        if obj.patient is None:
+            return obj.sender
+        return shown.to("patients_patient_record", obj.patient_id, text=obj.patient)
+
+    @display(description="meaning", ordering="intent")  # type: ignore[untyped-decorator]
+    def intent_shown(self, obj: InboundMessage) -> str:
+        """What we took it for."""
+        return shown.label(obj.intent, obj.get_intent_display())
+
+    @display(description="text")  # type: ignore[untyped-decorator]
+    def beginning(self, obj: InboundMessage) -> str:
+        """The first words."""
+        return obj.body if len(obj.body) <= 60 else f"{obj.body[:60]}…"  # noqa: PLR2004 - a table cell
+
+    @display(description="led to")  # type: ignore[untyped-decorator]
+    def result(self, obj: InboundMessage) -> str:
+        """What came of it."""
+        return obj.outcome.replace("_", " ") or shown.NOTHING
+
+    @display(description="our answers")  # type: ignore[untyped-decorator]
+    def answers(self, obj: InboundMessage) -> SafeString:
+        """Links to them in the ledger."""
+        rows = obj.answers.order_by("id")
+        links = (
+            (shown.to("patients_message_change", row.pk, text=row.kind.replace("_", " ")), row.status)
+            for row in rows
+        )
+        return format_html_join(", ", "{} ({})", links) or SafeString(shown.NOTHING)
+
+
+_WHY = {
+    "sms_off": "text messages are switched off",
+    "no_address": "no address or number is known",
+    "opted_out": "the patient opted out",
+    "contact_failed": "the address or number does not work",
+    "past": "it would have come too late to help",
+    "capped": "the patient had as many texts as they may get; there was no room in time",
+    "too_late": "it could not go out in time",
+    "worker_lost": "the sending process died",
+    "sent_before_withdrawal": "it had gone out before it was taken back",
+}
+
+
+def why(reason: str) -> str:
+    """A row's reason in words."""
+    return _WHY.get(reason, reason.replace("_", " ")) or shown.NOTHING
 
 
 def _zone(message: Message) -> ZoneInfo:

@@ -139,6 +139,15 @@ def consents(request: HttpRequest, patient: Patient) -> Section:
 
 
 @PAGE.links
+def before_prescribing(request: HttpRequest, patient: Patient) -> list[Link]:
+    """To what a prescriber reads before choosing."""
+    if not actor_in(request).may("background.read", patient.site_id):
+        return []
+    url = reverse("admin:patients_screeningflag_before", args=[patient.pk])
+    return [Link("Before prescribing", url, icon="clinical_notes")]
+
+
+@PAGE.links
 def edit(request: HttpRequest, patient: Patient) -> list[Link]:
     """To the form with the details."""
     if not actor_in(request).may("patients.write", patient.site_id):

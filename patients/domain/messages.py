@@ -22,10 +22,21 @@ class Suppression(StrEnum):
     OPTED_OUT = "opted_out"
     CONTACT_FAILED = "contact_failed"
     PAST = "past"
+    CAPPED = "capped"
 
 
-NOBODY_CALLS = frozenset({Suppression.DECEASED, Suppression.PAST})
-"""Reasons for which nobody is asked to call the patient instead."""
+NOBODY_CALLS = frozenset({Suppression.DECEASED, Suppression.PAST, Suppression.CAPPED})
+"""Reasons for which nobody is asked to call the patient instead: of no use, or asked at the last look."""
+TRY_THE_OTHER = frozenset(
+    {
+        Suppression.SMS_OFF,
+        Suppression.NO_ADDRESS,
+        Suppression.OPTED_OUT,
+        Suppression.CONTACT_FAILED,
+        Suppression.CAPPED,
+    }
+)
+"""Reasons that say something of one channel only: a message asked for there alone goes by the other."""
 
 
 class RowStatus(StrEnum):
@@ -65,6 +76,15 @@ class WantedMessage:
     def channels(self) -> list[str]:
         """The channels asked for."""
         return [channel for channel, asked in zip(CHANNELS, (self.email, self.sms), strict=True) if asked]
+
+    def asks_for(self, channel: str) -> bool:
+        """Whether the plan asks for this channel."""
+        return channel in self.channels()
+
+    def channels_and_spare(self) -> list[str]:
+        """The channels asked for, and after a single one the other, which may have to take over."""
+        asked = self.channels()
+        return sorted(CHANNELS, key=lambda channel: channel not in asked) if asked else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +181,8 @@ def decide(
             zone=reach.zone,
         )
     reason = Suppression.PAST if due_at is None else reach.refusal(channel)
+    if existing is not None and not reason and _was_capped(existing, wanted):
+        reason = Suppression.CAPPED
     return Row(
         kind=wanted.kind,
         channel=channel,
@@ -192,13 +214,17 @@ def difference(
     changes = Changes()
     for message in sorted(wanted, key=lambda each: each.kind):
         carried = False
-        reasons = []
-        for channel in message.channels():
-            known = current.pop((message.kind, channel), None)
+        asked: list[tuple[Existing | None, Row]] = []
+        for channel in message.channels_and_spare():
+            known = current.get((message.kind, channel))
             row = decide(message, channel=channel, reach=reach, now=now, existing=known)
+            if not message.asks_for(channel) and not _takes_over(asked[0], known, row):
+                continue
+            current.pop((message.kind, channel), None)
             carried = carried or row.status == RowStatus.QUEUED or (known is not None and _is_out(known))
-            reasons.append(row.reason)
+            asked.append((known, row))
             _settle(known, row, changes)
+        reasons = {row.reason for _known, row in asked}
         if reasons and not carried and not NOBODY_CALLS.intersection(reasons):
             changes.unreachable.append(message)
     for left in rows:
@@ -232,6 +258,24 @@ def still_wanted(rows: Iterable[Existing]) -> list[WantedMessage]:
                 )
             )
     return wanted
+
+
+def _takes_over(asked: tuple[Existing | None, Row], known: Existing | None, row: Row) -> bool:
+    """Whether the channel the plan did not ask for carries a message that the other one cannot.
+
+    After a failure its row was made there and then, if it could be; it only is not taken away again.
+    """
+    asked_known, asked_row = asked
+    failed = asked_known is not None and asked_known.status == RowStatus.FAILED
+    if known is not None:
+        return failed or asked_row.reason in TRY_THE_OTHER
+    return not failed and asked_row.reason in TRY_THE_OTHER and row.status == RowStatus.QUEUED
+
+
+def _was_capped(existing: Existing, wanted: WantedMessage) -> bool:
+    """Found no room before its cut-off: planning the same again does not ask again."""
+    same = (existing.planned_at, existing.not_after) == (wanted.due_at, wanted.not_after)
+    return existing.status == RowStatus.SUPPRESSED and existing.reason == Suppression.CAPPED and same
 
 
 def _keeps_its_moment(existing: Existing, wanted: WantedMessage, reach: Reach) -> bool:

@@ -1,5 +1,5 @@
 """Fills a template in for one patient: dates as people say them, in the patient's language, and a text
-message that stays a single SMS."""
+message that stays a single SMS, its link included."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +23,7 @@ _ES_MONTHS = (
 )  # fmt: skip
 _NOON = 12
 _SHORT = 3
+_MISSING = {"when": "no_moment", "day": "no_moment", "time": "no_moment", "link": "no_link"}
 
 
 class CannotRender(ValueError):
@@ -46,6 +47,7 @@ class Facts:
     """What the placeholders stand for. ``moment`` is an instant, or a day when no time matters.
 
     ``zone`` is where the moment is read; ``home`` the patient's, so that a difference is spelt out.
+    ``visits`` are the starts of all visits of a course.
     """
 
     name: str
@@ -54,13 +56,20 @@ class Facts:
     moment: datetime | date | None
     zone: ZoneInfo
     home: ZoneInfo
+    link: str = ""
+    visits: tuple[datetime, ...] = ()
+
+
+def uses(words: Words, name: str) -> bool:
+    """Whether a placeholder stands in the subject or the body."""
+    return any(name in Template(text).get_identifiers() for text in (words.subject, words.body))
 
 
 def render(words: Words, facts: Facts, *, channel: str, language: str) -> Words:
     """The message as the patient reads it. An SMS is GSM-7 and at most 160 places: a long site name is cut.
 
-    Raises CannotRender: ``no_moment`` when a date is asked for but unknown, ``revealing`` when the words or
-    the site's name tell what is treated, ``too_long``, ``bad_template``.
+    Raises CannotRender: ``no_moment`` or ``no_link`` when one is asked for but unknown, ``revealing`` when
+    the words or the site's name tell what is treated, ``too_long``, ``bad_template``.
     """
     if wording.revealing_words(f"{words.subject}\n{words.body}\n{facts.site}"):
         raise CannotRender("revealing")
@@ -88,27 +97,35 @@ def _fill(text: str, values: Mapping[str, str]) -> str:
     try:
         return Template(text).substitute(values)
     except KeyError as error:
-        missing = error.args[0] in {"when", "day", "time"}
-        raise CannotRender("no_moment" if missing else "bad_template") from None
+        raise CannotRender(_MISSING.get(error.args[0], "bad_template")) from None
     except ValueError:
         raise CannotRender("bad_template") from None
 
 
 def _values(facts: Facts, *, short: bool, language: str) -> dict[str, str]:
     values = {"name": facts.name, "site": facts.site, "phone": readable_phone(facts.phone)}
-    if facts.moment is None:
-        return values
-    if not isinstance(facts.moment, datetime):
-        return values | {"day": day_words(facts.moment, language=language, short=short)}
-    local = facts.moment.astimezone(facts.zone)
+    if facts.link:
+        values["link"] = facts.link
+    if facts.visits:
+        each = [_moment_words(start, facts, short=short, language=language)["when"] for start in facts.visits]
+        values |= {"count": str(len(each)), "dates": "\n".join(f"- {when}" for when in each)}
+    if isinstance(facts.moment, datetime):
+        return values | _moment_words(facts.moment, facts, short=short, language=language)
+    if facts.moment is not None:
+        values["day"] = day_words(facts.moment, language=language, short=short)
+    return values
+
+
+def _moment_words(moment: datetime, facts: Facts, *, short: bool, language: str) -> dict[str, str]:
+    local = moment.astimezone(facts.zone)
     day = day_words(local.date(), language=language, short=short)
     clock = clock_words(local, language=language)
-    if local.utcoffset() != facts.moment.astimezone(facts.home).utcoffset():
+    if local.utcoffset() != moment.astimezone(facts.home).utcoffset():
         clock = f"{clock} ({local.tzname()})"
     between = ", " if short else {"es": " a las "}.get(language, " at ")
     if between == " a las " and local.hour % _NOON == 1:
         between = " a la "
-    return values | {"day": day, "time": clock, "when": f"{day}{between}{clock}"}
+    return {"day": day, "time": clock, "when": f"{day}{between}{clock}"}
 
 
 def day_words(day: date, *, language: str, short: bool) -> str:

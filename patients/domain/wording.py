@@ -7,11 +7,14 @@ from string import Template
 
 from patients.domain import gsm7
 
-PLACEHOLDERS = frozenset({"name", "site", "when", "day", "time", "phone"})
-SMS_PLACEHOLDERS = PLACEHOLDERS - {"name"}
-"""A text is read on a locked screen: it greets nobody by name."""
+PLACEHOLDERS = frozenset({"name", "site", "when", "day", "time", "phone", "link", "dates", "count"})
+SMS_PLACEHOLDERS = PLACEHOLDERS - {"name", "dates"}
+"""A text is read on a locked screen: it greets nobody by name. A list of dates does not fit it."""
 
-OPT_OUT = "STOP"
+OPT_OUT, OPT_IN = "STOP", "START"
+_REPLY = "reply_"
+"""Kinds that answer a text: whoever has just written knows how to."""
+_STOPPED = "reply_stopped"
 
 _FORBIDDEN = (
     # how we treat
@@ -64,8 +67,9 @@ def revealing_words(text: str) -> list[str]:
     return found
 
 
-def faults(*, channel: str, subject: str, body: str) -> list[str]:
-    """Why these words may not be a template; empty when they may. Each fault is a sentence for the editor."""
+def faults(*, channel: str, subject: str, body: str, kind: str = "") -> list[str]:
+    """Why these words may not be a template of this kind; empty when they may. Each is a sentence for the
+    editor."""
     found = []
     allowed = SMS_PLACEHOLDERS if channel == "sms" else PLACEHOLDERS
     for label, text in (("subject", subject), ("body", body)):
@@ -86,16 +90,19 @@ def faults(*, channel: str, subject: str, body: str) -> list[str]:
     if "\n" in subject or "\r" in subject:
         found.append("The subject must be one line.")
     if channel == "sms":
-        found += _sms_faults(subject, body)
+        found += _sms_faults(kind, subject, body)
     return found
 
 
-def _sms_faults(subject: str, body: str) -> list[str]:
+def _sms_faults(kind: str, subject: str, body: str) -> list[str]:
     found = []
     if subject:
         found.append("A text message has no subject.")
-    if OPT_OUT not in re.findall(r"[A-Z]+", body):
+    said = re.findall(r"[A-Z]+", body)
+    if not kind.startswith(_REPLY) and OPT_OUT not in said:
         found.append(f"A text message must say how to opt out: include the word {OPT_OUT}.")
+    if kind == _STOPPED and OPT_IN not in said:
+        found.append(f"Whoever opts out must learn how to come back: include the word {OPT_IN}.")
     if not gsm7.is_gsm7(body):
         found.append("The body has characters that make a text message cost several: use unaccented letters.")
     return found

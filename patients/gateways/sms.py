@@ -3,24 +3,28 @@ reads, so a reply that never came is an unknown outcome, never a reason to send 
 
 import logging
 from typing import Any
+from urllib.parse import urlencode
 
 import requests
 from django.conf import settings
 from twilio.base.exceptions import TwilioException, TwilioRestException
 from twilio.http.http_client import TwilioHttpClient
 from twilio.rest import Client
-from urllib3.exceptions import ConnectTimeoutError, MaxRetryError, NameResolutionError, NewConnectionError
 
 from patients.gateways.base import Fault, GatewayError, Outgoing
+from patients.gateways.http import before_or_after
 
 _TIMEOUT_SECONDS = 10.0
 _API = "https://api.twilio.com"
+STATUS_PATH = "/hooks/twilio/status/"
 _OPTED_OUT = 21610
-_BAD_NUMBERS = frozenset({21211, 21214, 21217, 21401, 21407, 21421, 21614})
+_BAD_NUMBERS = frozenset(
+    {21211, 21214, 21217, 21401, 21407, 21421, 21614}  # refused at once
+    | {30003, 30004, 30005, 30006}  # found out on the way: unreachable, blocked, unknown, a landline
+)
 _GATEWAY_TIMEOUT = 504
 _OURS_TO_FIX = frozenset({401, 403, 404, 429})
 """Credentials, account, rate: says nothing about the message or the number."""
-_NEVER_CONNECTED = (NewConnectionError, ConnectTimeoutError, NameResolutionError)
 
 _silent = logging.getLogger("patients.gateways.sms.http")
 _silent.addHandler(logging.NullHandler())
@@ -57,12 +61,15 @@ class SmsGateway:
         """Hand over to Twilio and return the message's sid. Raises GatewayError."""
         try:
             message = self._client.messages.create(
-                to=outgoing.to, from_=settings.TWILIO_FROM, body=outgoing.body
+                to=outgoing.to,
+                from_=settings.TWILIO_FROM,
+                body=outgoing.body,
+                status_callback=status_callback(outgoing.reference),
             )
         except TwilioRestException as error:
             raise _classified(error) from None
         except requests.ConnectionError as error:  # ConnectTimeout is one
-            raise GatewayError(_before_or_after(error), "sms_connection") from None
+            raise GatewayError(before_or_after(error), "sms_connection") from None
         except requests.Timeout:
             raise GatewayError(Fault.UNKNOWN, "sms_read_timeout") from None
         except (TwilioException, requests.RequestException, ValueError) as error:
@@ -75,6 +82,19 @@ class SmsGateway:
         self._http.close()
 
 
+def status_callback(reference: str) -> str:
+    """Where Twilio reports what became of a message. It names the ledger row, so that a report also finds
+    one whose sid we never learnt."""
+    return f"{settings.PUBLIC_URL}{STATUS_PATH}?{urlencode({'ref': reference})}"
+
+
+def fault_of(code: int) -> Fault:
+    """What one of Twilio's error codes about a message or its number means."""
+    if code == _OPTED_OUT:
+        return Fault.OPTED_OUT
+    return Fault.BAD_ADDRESS if code in _BAD_NUMBERS else Fault.REFUSED
+
+
 def _classified(error: TwilioRestException) -> GatewayError:
     status, code = int(error.status), int(error.code or 0)
     if status == _GATEWAY_TIMEOUT:
@@ -83,18 +103,6 @@ def _classified(error: TwilioRestException) -> GatewayError:
         fault = Fault.UNAVAILABLE
     elif status >= 500:  # noqa: PLR2004 - Twilio asks to retry these
         fault = Fault.TEMPORARY
-    elif code == _OPTED_OUT:
-        fault = Fault.OPTED_OUT
-    elif code in _BAD_NUMBERS:
-        fault = Fault.BAD_ADDRESS
     else:
-        fault = Fault.REFUSED
+        fault = fault_of(code)
     return GatewayError(fault, f"twilio_{code or status}")
-
-
-def _before_or_after(error: requests.ConnectionError) -> Fault:
-    """Whether the connection failed before Twilio could have read the request."""
-    cause = error.args[0] if error.args else None
-    reason = cause.reason if isinstance(cause, MaxRetryError) else cause
-    never = isinstance(error, requests.ConnectTimeout | requests.exceptions.SSLError)
-    return Fault.UNAVAILABLE if never or isinstance(reason, _NEVER_CONNECTED) else Fault.UNKNOWN

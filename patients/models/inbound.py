@@ -3,19 +3,36 @@
 Both are append-only and keyed by what the provider calls them, so that a webhook may come twice.
 """
 
+from django.conf import settings
 from django.db import models
+from django.db.models import Exists, OuterRef, Q
 
+from clinic.access.models import Site
 from clinic.access.policy import Actor
+from patients.models.patients import Patient
+
+
+def site_of_strangers() -> Site | None:
+    """Where the texts of unknown numbers are read: DEFAULT_SITE, else the first site that is open."""
+    active = Site.objects.filter(active=True).order_by("id")
+    return active.filter(name=settings.DEFAULT_SITE).first() or active.first()
 
 
 class InboundMessageQuerySet(models.QuerySet["InboundMessage"]):
     """Reusable filters on texts that came in."""
 
     def visible_to(self, actor: Actor) -> "InboundMessageQuerySet":
-        """Texts of patients at the sites at which this actor reads the ledger."""
+        """Texts of patients at the sites at which this actor reads the ledger. A text that is not one
+        patient's is read where a patient has its number, or else where strangers' texts are read."""
         if actor.sees_every_site:
             return self
-        return self.filter(patient__site_id__in=actor.sites("messages.read"))
+        mine = actor.sites("messages.read")
+        having = Patient.objects.filter(phone=OuterRef("sender"))
+        nobodys = Q(Exists(having.filter(site_id__in=mine)), patient=None)
+        strangers = site_of_strangers()
+        if strangers is not None and strangers.pk in mine:
+            nobodys |= Q(~Exists(having), patient=None)
+        return self.filter(Q(patient__site_id__in=mine) | nobodys)
 
 
 class InboundMessage(models.Model):

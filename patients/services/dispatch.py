@@ -19,7 +19,6 @@ import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from clinic.common.errors import Busy
-from patients.domain.quiet_hours import QuietHours
 from patients.gateways.base import Fault, Gateway, GatewayError, Outgoing
 from patients.gateways.chosen import open_gateways
 from patients.selectors import messages as selectors
@@ -77,14 +76,14 @@ class _Round:
     batch: list[Claimed]
     now: datetime
     report: DispatchReport
-    quiet: Mapping[int, QuietHours] = field(init=False)
+    policies: Mapping[int, selectors.Policy] = field(init=False)
     templates: Templates = field(init=False)
     down: dict[str, GatewayError] = field(default_factory=dict)
     """Channels whose gateway takes nothing: the rest of the batch does not wait for its timeout."""
 
     def run(self) -> None:
         started = time.monotonic()
-        self.quiet = selectors.quiet_hours(row.site_id for row in self.batch)
+        self.policies = selectors.policies(row.site_id for row in self.batch)
         self.templates = selectors.templates(row.kind for row in self.batch)
         for position, claimed in enumerate(self.batch):
             if time.monotonic() - started > BATCH_SECONDS:
@@ -101,7 +100,7 @@ class _Round:
         if claimed.channel in self.down:
             self._refused(claimed, self.down[claimed.channel], sent_to="")
             return
-        outgoing = hand_over(claimed, quiet=self.quiet, templates=self.templates, now=self.now)
+        outgoing = hand_over(claimed, policies=self.policies, templates=self.templates, now=self.now)
         if isinstance(outgoing, Held):
             outcomes.not_handed_over(claimed, outgoing, now=self.now)
             self.report.held += 1

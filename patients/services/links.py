@@ -3,7 +3,7 @@ nor a backup of it opens anything."""
 
 import hashlib
 import secrets
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 
@@ -35,6 +35,29 @@ def issue(
     return f"{settings.PUBLIC_URL}/p/{token}/"
 
 
+def sample() -> str:
+    """An address as long as a real one, which opens nothing: for previews."""
+    return f"{settings.PUBLIC_URL}/p/{'x' * len(secrets.token_urlsafe(_TOKEN_BYTES))}/"
+
+
 def hash_of(token: str) -> str:
     """How a token is stored. It has 128 random bits, so a plain hash is enough."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def find(*, token: str, now: datetime, grace: timedelta = timedelta()) -> PatientLink | None:
+    """The link that this token opens, with its patient and their site; None whatever the reason.
+
+    Unknown, expired (more than ``grace`` ago), taken back, or of a patient whose record is closed: one
+    query and one answer, so that nobody learns which.
+    """
+    return (
+        PatientLink.objects.select_related("patient__site")
+        .filter(
+            token_hash=hash_of(token),
+            expires_at__gt=now - grace,
+            revoked_at=None,
+            patient__status=Patient.Status.ACTIVE,
+        )
+        .first()
+    )

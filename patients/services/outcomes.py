@@ -1,20 +1,24 @@
 """What became of a claimed message, written where the claim is still ours, together with what follows
-from it: another try, a person who calls, a contact that is no longer used.
+from it: another try, the other channel, a person who calls, a contact that is no longer used.
 
 Locks patient, then message: the order of every service that changes both.
 """
 
 from datetime import datetime
 
-from django.db.models import Case, Value, When
+from django.db.models import Case, QuerySet, Value, When
 
 from clinic.access.policy import SYSTEM, Role
 from clinic.common import versions
 from clinic.common.transactions import durable
+from patients.domain.messages import TRY_THE_OTHER, RowStatus, WantedMessage, decide
+from patients.domain.reports import Verdict, verdict
 from patients.domain.retries import next_try
 from patients.gateways.base import Fault, GatewayError
-from patients.models import Attempt, Consent, Message, Patient
-from patients.services import consents, outreach
+from patients.gateways.sms import fault_of
+from patients.models import Attempt, Consent, DeliveryReport, Message, Patient
+from patients.selectors.messages import quiet_hours, reach_of
+from patients.services import consents, outreach, wakeup
 from patients.services.claims import Claimed, held
 from patients.services.handover import Held, Objection, taken_back
 from patients.services.work_items import close_items, open_item
@@ -27,6 +31,8 @@ _COVERED = (
     Message.Status.DELIVERED,
     Message.Status.UNCERTAIN,
 )
+_MAY_TURN_OUT_DELIVERED = (Message.Status.SENT, Message.Status.QUEUED)
+"""Queued: the provider had taken it although it answered with a fault; it is not sent again."""
 _FAILED_FIELD = {"email": "email_failed_at", "sms": "phone_failed_at"}
 _ADDRESS_WORDS = {"email": "e-mail address", "sms": "phone number"}
 
@@ -47,6 +53,8 @@ def accepted(claimed: Claimed, *, provider_id: str, now: datetime) -> None:
                 [uncertain_key(claimed.message_id)], note="Closed by Onset: it was delivered.", now=now
             )
     _end_attempt(claimed, Attempt.Outcome.ACCEPTED, now, provider_id=provider_id)
+    if claimed.channel == Message.Channel.SMS:
+        _reported_early(claimed, provider_id, now)
 
 
 @durable
@@ -68,7 +76,7 @@ def refused(claimed: Claimed, error: GatewayError, *, sent_to: str, now: datetim
         finish(message, Message.Status.FAILED, error.code, now=now)
     if error.permanent:
         _learn(patient, message.channel, error.fault, sent_to, now)
-        ask_for_a_call(message, patient, now=now)
+        pass_on(message, patient, now=now)
     return False
 
 
@@ -84,8 +92,9 @@ def not_handed_over(claimed: Claimed, why: Held, *, now: datetime) -> None:
 
 
 def keep(message: Message, patient: Patient, why: Held, *, now: datetime) -> None:
-    """Write an objection into a locked message: withdrawn, suppressed, failed, or waiting for the morning."""
-    if why.objection == Objection.QUIET and why.until is not None:
+    """Write an objection into a locked message: withdrawn, suppressed, failed, or waiting for a better
+    time."""
+    if why.until is not None:
         requeue(message, why.until)
         return
     status = {
@@ -93,7 +102,9 @@ def keep(message: Message, patient: Patient, why: Held, *, now: datetime) -> Non
         Objection.SUPPRESSED: Message.Status.SUPPRESSED,
     }.get(why.objection, Message.Status.FAILED)
     finish(message, status, why.reason, now=now)
-    if status != Message.Status.WITHDRAWN:
+    if why.reason in TRY_THE_OTHER:
+        pass_on(message, patient, now=now)
+    elif status != Message.Status.WITHDRAWN:
         ask_for_a_call(message, patient, now=now)
 
 
@@ -112,8 +123,11 @@ def requeue(message: Message, due_at: datetime) -> None:
 
 
 def doubt(message: Message, patient: Patient, *, reason: str, now: datetime) -> None:
-    """It may have been delivered: never send it again by ourselves, ask a person to find out."""
+    """It may have been delivered: never send it again by ourselves, ask a person to find out (unless it
+    only answers a text)."""
     finish(message, Message.Status.UNCERTAIN, reason, now=now)
+    if message.in_reply_to_id is not None:
+        return
     open_item(
         kind="uncertain_message",
         key=uncertain_key(message.pk),
@@ -127,16 +141,24 @@ def doubt(message: Message, patient: Patient, *, reason: str, now: datetime) -> 
     )
 
 
+def pass_on(message: Message, patient: Patient, *, now: datetime) -> None:
+    """Let the other channel carry what this one never will, though the plan had not asked for it there; where
+    that cannot be, a person calls."""
+    if message.in_reply_to_id is None and not _siblings(message).exists():
+        other = Message.Channel.SMS if message.channel == Message.Channel.EMAIL else Message.Channel.EMAIL
+        if _queued_on(other, message, patient, now=now):
+            return
+    ask_for_a_call(message, patient, now=now)
+
+
 def ask_for_a_call(message: Message, patient: Patient, *, now: datetime) -> None:
-    """Open an item for a message that failed, unless the other channel carries it or may yet."""
-    siblings = Message.objects.filter(
-        subject_kind=message.subject_kind,
-        subject_id=message.subject_id,
-        kind=message.kind,
-        plan_version=message.plan_version,
-        status__in=_COVERED,
-    )
-    if patient.status == Patient.Status.DECEASED or siblings.exists():
+    """Open an item for a message that failed, unless the other channel carries it or may yet.
+
+    Not for our answer to a text: what a text asks of a person opened its item when the text came.
+    """
+    if patient.status == Patient.Status.DECEASED or message.in_reply_to_id is not None:
+        return
+    if _siblings(message).filter(status__in=_COVERED).exists():
         return
     open_item(
         kind="undelivered_message",
@@ -149,6 +171,79 @@ def ask_for_a_call(message: Message, patient: Patient, *, now: datetime) -> None
         due_at=max(now, message.not_after),
         now=now,
     )
+
+
+def _siblings(message: Message) -> QuerySet[Message]:
+    """The same message on the other channel."""
+    return Message.objects.filter(
+        subject_kind=message.subject_kind,
+        subject_id=message.subject_id,
+        kind=message.kind,
+        plan_version=message.plan_version,
+    ).exclude(channel=message.channel)
+
+
+def _queued_on(channel: str, message: Message, patient: Patient, *, now: datetime) -> bool:
+    """Queue the message on another channel; whether that is possible."""
+    row = decide(
+        WantedMessage(
+            kind=message.kind,
+            due_at=message.planned_at,
+            not_after=message.not_after,
+            context=message.context,
+        ),
+        channel=channel,
+        reach=reach_of(patient, quiet_hours([patient.site_id])[patient.site_id]),
+        now=now,
+    )
+    if row.status != RowStatus.QUEUED:
+        return False
+    Message.objects.create(
+        patient=patient,
+        subject_kind=message.subject_kind,
+        subject_id=message.subject_id,
+        plan_version=message.plan_version,
+        kind=message.kind,
+        channel=channel,
+        context=message.context,
+        planned_at=row.planned_at,
+        due_at=row.due_at,
+        not_after=row.not_after,
+        created_at=now,
+    )
+    wakeup.wake()
+    return True
+
+
+def reported(
+    message: Message, patient: Patient, *, attempt: Attempt, provider_id: str, sent_to: str, now: datetime
+) -> None:
+    """Let a locked message follow what its provider's reports add up to. ``sent_to`` is the address used:
+    only that one is marked as bad, not one given since."""
+    reports = {
+        report.status: report.error for report in DeliveryReport.objects.filter(provider_id=provider_id)
+    }
+    said = verdict(reports)
+    uncertain = message.status == Message.Status.UNCERTAIN
+    if said == Verdict.DELIVERED and (uncertain or message.status in _MAY_TURN_OUT_DELIVERED):
+        finish(message, Message.Status.DELIVERED, "" if uncertain else message.reason, now=now)
+    elif said == Verdict.FAILED and (uncertain or message.status == Message.Status.SENT):
+        code = next((int(error) for error in reports.values() if error), 0)
+        fault = fault_of(code)
+        if fault == Fault.OPTED_OUT:
+            finish(message, Message.Status.SUPPRESSED, "opted_out", now=now)
+        else:
+            finish(message, Message.Status.FAILED, f"twilio_{code}" if code else "undelivered", now=now)
+        _learn(patient, message.channel, fault, sent_to, now)
+        pass_on(message, patient, now=now)
+    elif uncertain:  # it is on its way, so it was accepted
+        finish(message, Message.Status.SENT, "", now=now)
+    else:
+        return
+    attempt.outcome, attempt.provider_id = Attempt.Outcome.ACCEPTED, provider_id
+    attempt.save(update_fields=["outcome", "provider_id"])
+    if uncertain:
+        close_items([uncertain_key(message.pk)], note="Closed by Onset: the provider reported.", now=now)
 
 
 def uncertain_key(message_id: int) -> str:
@@ -174,6 +269,17 @@ def _again(message: Message, patient: Patient, code: str, *, now: datetime, spre
         return False
     requeue(message, due_at)
     return True
+
+
+def _reported_early(claimed: Claimed, provider_id: str, now: datetime) -> None:
+    """Apply reports that came before the provider's id was written down. Locks the patient after the message,
+    against the order: a deadlock, should this rarest of meetings come to one, is retried by ``durable``."""
+    if not DeliveryReport.objects.filter(provider_id=provider_id).exists():
+        return
+    patient = _lock_patient(claimed.patient_id)
+    message = Message.objects.select_for_update().get(pk=claimed.message_id)
+    attempt = message.attempts.get(number=claimed.number)
+    reported(message, patient, attempt=attempt, provider_id=provider_id, sent_to=patient.phone, now=now)
 
 
 def _learn(patient: Patient, channel: str, fault: Fault, sent_to: str, now: datetime) -> None:

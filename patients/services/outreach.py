@@ -5,7 +5,7 @@ A row is never deleted: it is queued, withdrawn or suppressed with a reason, and
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from django.db.models import Q
 
 from clinic.access.policy import Role
+from clinic.common import rows as stored
 from patients.domain.messages import (
     Changes,
     Existing,
@@ -63,10 +64,28 @@ def reconcile(
         reason=reason,
     )
     subject = _Subject(patient, subject_kind, subject_id, plan_version)
-    _create(subject, changes.create, now)
+    stored.insert(_new_rows(subject, changes.create, now))
     _apply(rows, changes, now=now, reason=reason)
     _ask_for_calls(subject, existing, changes, now)
     _wake_if_due([*changes.create, *(row for _id, row in changes.update)], now)
+
+
+def begin(
+    *, patient: Patient, subject_kind: str, wanted: Mapping[int, Sequence[WantedMessage]], now: datetime
+) -> None:
+    """As :func:`reconcile`, for subjects made in this transaction: by their ids, what each wants at plan
+    version 1. They have no rows yet, so none are read, and all are written in one statement."""
+    reach = _reach(patient)
+    rows: list[Message] = []
+    for subject_id, messages in wanted.items():
+        subject = _Subject(patient, subject_kind, subject_id, plan_version=1)
+        changes = difference(
+            existing=(), wanted=messages, plan_version=subject.plan_version, reach=reach, now=now, reason=""
+        )
+        rows += _new_rows(subject, changes.create, now)
+        _ask_for_calls(subject, (), changes, now)
+        _wake_if_due(changes.create, now)
+    stored.insert(rows)
 
 
 def contact_changed(*, patient: Patient, now: datetime) -> None:
@@ -94,9 +113,11 @@ def contact_changed(*, patient: Patient, now: datetime) -> None:
             now=now,
             reason="",
         )
+        subject = _Subject(patient, subject_kind, subject_id, plan_version)
         _apply(same, changes, now=now, reason="")
-        _ask_for_calls(_Subject(patient, subject_kind, subject_id, plan_version), existing, changes, now)
-        _wake_if_due([row for _id, row in changes.update], now)
+        _take_over(subject, changes.create, now)
+        _ask_for_calls(subject, existing, changes, now)
+        _wake_if_due([*changes.create, *(row for _id, row in changes.update)], now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +140,8 @@ def _taken_back(row: Message) -> bool:
     return row.status == RowStatus.SENDING and row.reason != "" and row.reason not in set(Suppression)
 
 
-def _create(subject: _Subject, wanted: Sequence[Row], now: datetime) -> None:
-    Message.objects.bulk_create(
+def _new_rows(subject: _Subject, wanted: Sequence[Row], now: datetime) -> list[Message]:
+    return [
         Message(
             patient=subject.patient,
             subject_kind=subject.kind,
@@ -131,8 +152,28 @@ def _create(subject: _Subject, wanted: Sequence[Row], now: datetime) -> None:
             created_at=now,
             **_fields(row, now),
         )
-        for row in sorted(wanted, key=lambda row: (row.kind, row.channel))
-    )
+        for row in sorted(wanted, key=_place)
+    ]
+
+
+def _place(row: Row) -> tuple[str, str]:
+    return (row.kind, row.channel)
+
+
+def _take_over(subject: _Subject, rows: Sequence[Row], now: datetime) -> None:
+    """Rows on the channel that carries what another cannot any more; one withdrawn earlier is taken again."""
+    for row, made in zip(sorted(rows, key=_place), _new_rows(subject, rows, now), strict=True):
+        known = Message.objects.filter(
+            subject_kind=subject.kind,
+            subject_id=subject.id,
+            plan_version=subject.plan_version,
+            kind=row.kind,
+            channel=row.channel,
+        )
+        if known.exists():
+            known.filter(status=RowStatus.WITHDRAWN).update(**_fields(row, now))
+        else:
+            made.save(force_insert=True)
 
 
 def _apply(rows: Sequence[Message], changes: Changes, *, now: datetime, reason: str) -> None:

@@ -12,6 +12,7 @@ from clinic.common.errors import FieldError, Invalid, NotFound
 from clinic.common.transactions import durable
 from patients.domain.work_items import Status, Verb, after
 from patients.models import Patient, WorkItem
+from patients.services import alarm_steps
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,8 +95,12 @@ def close_items(keys: Sequence[str], *, note: str, now: datetime) -> None:
 def acknowledge(
     *, actor: Actor, item_id: int, expected_version: int | None = None, now: datetime
 ) -> WorkItem:
-    """Somebody has seen it and takes care of it. Raises InvalidTransition, StaleVersion, NotFound."""
+    """Somebody has seen it and takes care of it. A safety alarm behind it is acknowledged too.
+
+    Raises InvalidTransition, StaleVersion, NotFound; Forbidden for an alarm unless the role is clinical.
+    """
     item = _locked(actor, item_id, expected_version)
+    alarm_steps.acknowledge_behind(item, actor=actor, now=now)
     item.status = after(Status(item.status), Verb.ACKNOWLEDGE)
     item.acknowledged_at, item.acknowledged_by_id = now, actor.user_id
     versions.save(item, "status", "acknowledged_at", "acknowledged_by")
@@ -129,7 +134,8 @@ def resolve(
     if not note.strip():
         detail = "Say in a note what was done."
         raise Invalid(detail, code="note_required", errors=[FieldError("/note", "note_required", detail)])
-    item.note, item.resolved_at, item.resolved_by_id = note.strip(), now, actor.user_id
+    shown = alarm_steps.resolve_behind(item, actor=actor, note=note.strip(), now=now)
+    item.note, item.resolved_at, item.resolved_by_id = shown or note.strip(), now, actor.user_id
     versions.save(item, "status", "note", "resolved_at", "resolved_by")
     return item
 

@@ -141,6 +141,7 @@ class AppointmentAdmin(OnsetAdmin):
             steps=possible_steps(visit, actor, now),
             may_undo=may_write and can_undo(visit, now),
             may_move=may_write and visit.status in {Status.BOOKED, Status.CONFIRMED},
+            displaced=may_write and visit_sections.displaced(visit),
             sections=visit_sections.sections(visit, actor),
         )
 

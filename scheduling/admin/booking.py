@@ -9,7 +9,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
@@ -22,9 +22,9 @@ from clinic.access.shown import local_time
 from clinic.api.fields import Unreadable, read_instant
 from clinic.common import clock
 from clinic.common.errors import DomainError, Forbidden, Invalid
-from patients.admin import finding
 from patients.models import Patient
-from scheduling.admin import picker
+from scheduling.admin import picker, who
+from scheduling.admin.fields import sites_to_book_at
 from scheduling.models import Appointment, VisitType
 from scheduling.services import appointments
 
@@ -45,10 +45,7 @@ class WhichVisit(forms.Form):
 
     def __init__(self, *args: Any, actor: Actor, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        sites = Site.objects.filter(active=True).order_by("name")
-        if not actor.sees_every_site:
-            sites = sites.filter(pk__in=actor.sites("appointments.write"))
-        self.fields["site"].queryset = sites  # type: ignore[attr-defined]
+        self.fields["site"].queryset = sites_to_book_at(actor)  # type: ignore[attr-defined]
         types = VisitType.objects.visible_to(actor).filter(active=True)
         self.fields["visit_type"].queryset = types  # type: ignore[attr-defined]
 
@@ -67,9 +64,9 @@ def book(admin: OnsetAdmin, request: HttpRequest) -> HttpResponse:
     if not actor.may("appointments.write"):
         raise PermissionDenied
     given = request.POST if request.method == "POST" else request.GET
-    patient = _patient(given.get("patient"), actor)
+    patient = who.chosen(given.get("patient"), actor)
     if patient is None:
-        return _who(admin, request, actor)
+        return who.ask(admin, request, actor, template=_BOOK, title="Book a visit")
     form = _which(given, patient, actor, now)
     refusal: DomainError | None = None
     if request.method == "POST" and form.is_valid():
@@ -115,17 +112,6 @@ def _offered(
         ),
         "alternatives": picker.alternatives(refusal, site) if refusal else (),
     }
-
-
-def _who(admin: OnsetAdmin, request: HttpRequest, actor: Actor) -> HttpResponse:
-    """Nobody is chosen yet: look for the patient."""
-    found, fault = None, ""
-    if request.method == "POST":
-        try:
-            found = finding.find(actor=actor, text=request.POST.get("find", ""))
-        except Invalid as refused:
-            fault = sentence(refused)
-    return admin.page(request, _BOOK, title="Book a visit", found=found, fault=fault)
 
 
 def _booked(request: HttpRequest, actor: Actor, patient: Patient, which: dict[str, Any]) -> HttpResponse:
@@ -207,15 +193,3 @@ def _start(request: HttpRequest) -> Any:
         return read_instant(request.POST.get("start", ""))
     except Unreadable as fault:
         raise Invalid("Choose one of the times offered.", code=fault.code) from fault
-
-
-def _patient(pk: str | None, actor: Actor) -> Patient | None:
-    """The patient to book for. Raises Http404 for one that the person may not see."""
-    if not pk:
-        return None
-    found = None
-    if pk.isdecimal() and len(pk) < 19:  # noqa: PLR2004 - fits the column
-        found = Patient.objects.visible_to(actor).select_related("site").filter(pk=int(pk)).first()
-    if found is None:
-        raise Http404("There is no such patient at your sites.")
-    return found

@@ -1,23 +1,25 @@
 """Working hours and closures in the admin. Times are what the clocks of the site show."""
 
-from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
 from django.contrib import admin
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import OnsetForm
+from clinic.access.models import Site
 from clinic.common import clock
+from scheduling.admin.fields import on_clocks
 from scheduling.admin.resources import tell_affected
 from scheduling.models import Closure, WorkingHours
-from scheduling.selectors.closures import affected_appointments
+from scheduling.selectors.closures import affected_appointments, with_affected
 from scheduling.services import calendars
 
 
@@ -127,6 +129,7 @@ class ClosureAdmin(CalendarAdmin):
     list_filter = (OwnerSiteFilter,)
     fields = (("site", "resource"), ("start", "end"), "reason")
     ordering = ("-start_at",)
+    change_form_outer_before_template = "admin/scheduling/repair_closure.html"
     empty_hint = "Add holidays, and days on which a person or a chair is not available."
 
     def get_fieldsets(self, request: HttpRequest, obj: Closure | None = None) -> Any:
@@ -149,11 +152,19 @@ class ClosureAdmin(CalendarAdmin):
         """On the clocks of the site."""
         return shown.local_time(obj.end_at, _zone_of(obj))
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The page leads on to a repair where visits are hit."""
+        context = {**repair_of(request, object_id), **(extra_context or {})}
+        response: HttpResponse = super().change_view(request, object_id, form_url, context)
+        return response
+
     def save_model(self, request: HttpRequest, obj: Closure, form: Any, change: bool) -> None:  # noqa: FBT001
         """Through the service; then say which visits it hits."""
         actor, now, given = actor_in(request), clock.now(), form.cleaned_data
         zone = _zone_of(obj) if obj.site_id or obj.resource_id else ZoneInfo("UTC")
-        span: dict[str, Any] = {name: _as_written(given[name], zone) for name in ("start", "end")}
+        span: dict[str, Any] = {name: on_clocks(given[name], zone) for name in ("start", "end")}
         if change:
             closure = calendars.change_closure(
                 actor=actor,
@@ -170,11 +181,25 @@ class ClosureAdmin(CalendarAdmin):
         tell_affected(request, affected_appointments(closure))
 
 
+def repair_of(request: HttpRequest, object_id: str) -> dict[str, Any]:
+    """Where to ask for other places, and for how many visits; empty unless there are any to move."""
+    actor = actor_in(request)
+    if not object_id.isdecimal() or not actor.may("appointments.write"):
+        return {}
+    rows = Closure.objects.visible_to(actor).select_related("site", "resource__site")
+    closure = with_affected(rows).filter(pk=object_id).first()
+    hit = affected_appointments(closure) if closure is not None else []
+    if closure is None or not hit or not actor.may("appointments.write", _site_of(closure).pk):
+        return {}
+    return {
+        "hit": len(hit),
+        "repair_url": f"{reverse('admin:scheduling_repair_new')}?closure={closure.pk}",
+    }
+
+
 def _zone_of(closure: Closure) -> ZoneInfo:
-    site = closure.site or closure.resource.site  # type: ignore[union-attr]  # it has one of the two
-    return site.zone
+    return _site_of(closure).zone
 
 
-def _as_written(value: datetime, zone: ZoneInfo) -> datetime:
-    """What was typed, read on the clocks of the place."""
-    return value.replace(tzinfo=zone)
+def _site_of(closure: Closure) -> Site:
+    return closure.site or closure.resource.site  # type: ignore[union-attr]  # it has one of the two

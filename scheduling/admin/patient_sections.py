@@ -1,15 +1,20 @@
-"""What scheduling adds to a patient's page: visits, medicines, check-ins, follow-ups, and ways to begin."""
+"""What scheduling adds to a patient's page: visits, courses, medicines, check-ins, and ways to begin."""
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.http import urlencode
 
 from clinic.access import shown
 from clinic.access.admin.base import actor_in
 from clinic.access.admin.sections import Link, Section
+from clinic.common import clock
 from patients.admin.record import MOST_ROWS, PAGE
 from patients.models import Patient
-from scheduling.models import Appointment, CheckIn, FollowUp, Prescription
+from scheduling.admin.courses import alarm_label, next_session, of_planned, with_alarm
+from scheduling.admin.waitlist_shown import status_label, waited_for, window
+from scheduling.domain.waitlist import EntryStatus
+from scheduling.models import Appointment, CheckIn, Course, FollowUp, Prescription, WaitlistEntry
 
 
 @PAGE.links
@@ -20,8 +25,13 @@ def begin(request: HttpRequest, patient: Patient) -> list[Link]:
         return []
     links = []
     if actor.may("appointments.write", patient.site_id):
-        book = f"{reverse('admin:scheduling_appointment_book')}?{urlencode({'patient': patient.pk})}"
+        query = urlencode({"patient": patient.pk})
+        book = f"{reverse('admin:scheduling_appointment_book')}?{query}"
         links.append(Link("Book a visit", book, icon="calendar_add_on", primary=True))
+        plan = f"{reverse('admin:scheduling_course_plan')}?{query}"
+        links.append(Link("Plan a course", plan, icon="event_repeat"))
+        wait = f"{reverse('admin:scheduling_waitlistentry_new')}?{query}"
+        links.append(Link("Waiting list", wait, icon="hail"))
     if actor.may("prescriptions.write", patient.site_id):
         prescribe = reverse("admin:scheduling_prescription_prescribe", args=[patient.pk])
         links.append(Link("Prescribe", prescribe, icon="prescriptions"))
@@ -55,6 +65,57 @@ def appointments(request: HttpRequest, patient: Patient) -> Section | None:
             for row in rows.select_related("visit_type", "site").order_by("-start_at")[:MOST_ROWS]
         ],
         empty="No visit yet. Book the first one with the button above.",
+    )
+
+
+@PAGE.section(order=12)
+def courses(request: HttpRequest, patient: Patient) -> Section | None:
+    """At the sites whose schedule the person reads, the latest first."""
+    actor, now = actor_in(request), clock.now()
+    if not actor.may("appointments.read"):
+        return None
+    rows = with_alarm(Course.objects.visible_to(actor).filter(patient=patient))
+    rows = rows.select_related("template", "site").prefetch_related("sessions")
+    return Section(
+        title="Courses",
+        headers=("Course", "Held", "Next session", "Status"),
+        rows=[
+            (
+                shown.to("scheduling_course_change", row.pk, text=row.template.name),
+                of_planned(row),
+                next_session(row, now),
+                format_html("{} {}", shown.label(row.status, row.get_status_display()), alarm_label(row)),
+            )
+            for row in rows.order_by("-created_at", "-id")[:MOST_ROWS]
+        ],
+        empty="No course yet. Plan one with the button above.",
+    )
+
+
+@PAGE.section(order=14)
+def waiting(request: HttpRequest, patient: Patient) -> Section | None:
+    """What they still wait for."""
+    actor, now = actor_in(request), clock.now()
+    if not actor.may("appointments.read"):
+        return None
+    rows = (
+        WaitlistEntry.objects.visible_to(actor)
+        .filter(patient=patient, status=EntryStatus.ACTIVE)
+        .select_related("site", "visit_type", "course__template")
+    )
+    return Section(
+        title="Waiting list",
+        headers=("Waits for", "When", "Where", "Status"),
+        rows=[
+            (
+                shown.to("scheduling_waitlistentry_change", row.pk, text=waited_for(row)),
+                window(row),
+                row.site.name,
+                status_label(row, now),
+            )
+            for row in rows[:MOST_ROWS]
+        ],
+        empty="Not on the waiting list.",
     )
 
 

@@ -1,6 +1,7 @@
 """Prescribing in the admin: start, change the dose, stop. A medicine's history is read, never edited."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from django import forms
@@ -19,6 +20,7 @@ from clinic.access.admin.refusals import submit
 from clinic.access.admin.sections import Section
 from clinic.common import clock
 from patients.models import Patient
+from patients.selectors.flags import unacknowledged
 from scheduling.domain.dose_orders import Step
 from scheduling.models import Prescription
 from scheduling.services import prescriptions
@@ -148,6 +150,7 @@ class PrescriptionAdmin(OnsetAdmin):
         )
         if made is not None:
             messages.success(request, "Prescribed. Its check-ins are planned below.")
+            _warn(request, patient, now)
             return self._to(made.pk)
         return self.page(
             request,
@@ -157,7 +160,7 @@ class PrescriptionAdmin(OnsetAdmin):
             explanation="Check-ins are planned from the first dose. Steps may be left empty.",
             button="Prescribe",
             form=form,
-            back=reverse("admin:patients_patient_record", args=[patient.pk]),
+            back=reverse("admin:patients_screeningflag_before", args=[patient.pk]),
         )
 
     def change_dose(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -199,6 +202,7 @@ class PrescriptionAdmin(OnsetAdmin):
         made = submit(form, lambda given: self._ordered(service, actor, found, given))
         if made is not None:
             messages.success(request, "Ordered. Its check-ins are planned again below.")
+            _warn(request, found.patient, clock.now())
             return self._to(found.pk)
         back = reverse("admin:scheduling_prescription_change", args=[found.pk])
         under = f"{found} for {found.patient}"
@@ -245,6 +249,14 @@ class PrescriptionAdmin(OnsetAdmin):
 
     def _to(self, pk: int) -> HttpResponseRedirect:
         return HttpResponseRedirect(reverse("admin:scheduling_prescription_change", args=[pk]))
+
+
+def _warn(request: HttpRequest, patient: Patient, now: datetime) -> None:
+    """Say which flags are to be acknowledged; the order is stored all the same."""
+    waiting = unacknowledged(patient, now=now)
+    if waiting:
+        kinds = ", ".join(dict.fromkeys(str(flag.kind) for flag in waiting))
+        messages.warning(request, f"To be acknowledged, under Before prescribing: {kinds}.")
 
 
 def _doses(prescription: Prescription) -> Section:

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.http import urlencode
 from django.utils.safestring import mark_safe
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 
@@ -72,4 +74,9 @@ def tell_affected(request: HttpRequest, appointment_ids: list[int]) -> None:
     )
     count = len(appointment_ids)
     said = f"{count} visit{'' if count == 1 else 's'} must be moved; a work item is open for each: "
-    messages.warning(request, mark_safe(said) + links)  # noqa: S308 - a count and escaped links
+    told = mark_safe(said) + links  # noqa: S308 - a count and escaped links
+    if actor_in(request).may("appointments.write"):
+        query = urlencode({"visits": ",".join(str(pk) for pk in appointment_ids)})
+        repair = f"{reverse('admin:scheduling_repair_new')}?{query}"
+        told = format_html("{}. {}", told, shown.link(repair, "Find other places for them"))
+    messages.warning(request, told)

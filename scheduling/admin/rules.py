@@ -1,12 +1,15 @@
-"""The rules that a clinic may change: which messages a visit brings, and when check-ins are asked.
+"""The rules that a clinic may change: which messages a visit brings, when check-ins are asked, how long a
+time is held, and how freed times are offered.
 
 Rows for one site belong to its managers; rows without a site are every site's default.
 """
 
+from functools import partial
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import Q, QuerySet
+from django.urls import URLPattern
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -14,7 +17,15 @@ from clinic.access.admin.base import OnsetAdmin, SiteFilter
 from clinic.access.admin.forms import OnsetForm
 from clinic.access.admin.inputs import Phrases
 from clinic.access.policy import Actor
-from scheduling.models import CheckInPolicy, CheckInRule, ReminderRule
+from scheduling.admin import message_previews
+from scheduling.models import (
+    CheckInPolicy,
+    CheckInRule,
+    ConfirmationRule,
+    HoldPolicy,
+    ReminderRule,
+    WaitlistPolicy,
+)
 
 
 class RuleForm(OnsetForm):
@@ -58,14 +69,55 @@ class ReminderRuleAdmin(RuleAdmin):
         ("first_visit_only", "active"),
         ("source", "mark"),
     )
+    hint = (
+        "Of several rules for one kind the narrowest counts: for visit type and site, for the visit type, "
+        "for the site. A narrow rule with neither e-mail nor SMS switches the kind off there; an inactive "
+        "rule is as if it were not there."
+    )
+    change_form_before_template = list_before_template = "admin/scheduling/rule_links.html"
     empty_hint = "Without rules visits bring no messages. Add the first one."
+
+    def get_urls(self) -> list[URLPattern]:
+        """The previews."""
+        return [
+            self.route("preview/", partial(message_previews.imagined, self), "preview"),
+            self.route("preview/<int:pk>/", partial(message_previews.of_visit, self), "preview_visit"),
+            *super().get_urls(),
+        ]
 
     @display(description="when")  # type: ignore[untyped-decorator]
     def when(self, obj: ReminderRule) -> str:
         """``3 days before the start``."""
+        if not obj.email and not obj.sms:
+            return "switched off"
         if obj.anchor == ReminderRule.Anchor.BOOKING:
             return "when booked"
         return f"{_spoken(obj.minutes_before)} before the start"
+
+
+@admin.register(ConfirmationRule)
+class ConfirmationRuleAdmin(RuleAdmin):
+    """When a visit that nobody confirmed asks for a call."""
+
+    list_display = ("where", "visit_type", "before", "answer", "active", "source")
+    list_filter = (SiteFilter, "active")
+    list_select_related = ("site", "visit_type")
+    fields = (("site", "visit_type"), ("minutes_before", "answer_minutes"), "active", ("source", "mark"))
+    hint = (
+        "Of several rules the narrowest counts: for visit type and site, for the visit type, for the site. "
+        "Where that one is inactive, nobody is asked to call."
+    )
+    empty_hint = "Without a rule nobody is asked to call about visits that are not confirmed."
+
+    @display(description="asks", ordering="minutes_before")  # type: ignore[untyped-decorator]
+    def before(self, obj: ConfirmationRule) -> str:
+        """``1 day before the start``."""
+        return f"{_spoken(obj.minutes_before)} before the start"
+
+    @display(description="to be done within", ordering="answer_minutes")  # type: ignore[untyped-decorator]
+    def answer(self, obj: ConfirmationRule) -> str:
+        """``4 hours``."""
+        return _spoken(obj.answer_minutes)
 
 
 class CheckInRuleForm(RuleForm):
@@ -118,6 +170,48 @@ class CheckInPolicyAdmin(RuleAdmin):
     list_select_related = ("site",)
     fields = ("site", "ask_at", "merge_within_days", ("source", "mark"))
     empty_hint = "Add when patients are asked."
+
+
+@admin.register(HoldPolicy)
+class HoldPolicyAdmin(RuleAdmin):
+    """How long a hold keeps its time."""
+
+    list_display = ("where", "minutes", "source")
+    list_select_related = ("site",)
+    fields = ("site", "minutes", ("source", "mark"))
+    empty_hint = "Add for how many minutes a hold keeps its time; without a row it is 10."
+
+
+@admin.register(WaitlistPolicy)
+class WaitlistPolicyAdmin(RuleAdmin):
+    """How freed times are offered to those who wait. Minutes throughout."""
+
+    list_display = ("where", "mode", "answer", "notice", "fasting", "source")
+    list_select_related = ("site",)
+    fields = (
+        "site",
+        ("mode", "most_at_once"),
+        "answer_minutes",
+        "notice_minutes",
+        ("fasting_minutes", "fasting_floor_minutes"),
+        ("source", "mark"),
+    )
+    empty_hint = "Add how freed times are offered."
+
+    @display(description="an offer stands")  # type: ignore[untyped-decorator]
+    def answer(self, obj: WaitlistPolicy) -> str:
+        """``30 minutes``."""
+        return _spoken(obj.answer_minutes)
+
+    @display(description="notice")  # type: ignore[untyped-decorator]
+    def notice(self, obj: WaitlistPolicy) -> str:
+        """``2 hours``."""
+        return _spoken(obj.notice_minutes)
+
+    @display(description="notice when fasting")  # type: ignore[untyped-decorator]
+    def fasting(self, obj: WaitlistPolicy) -> str:
+        """``8 hours``."""
+        return _spoken(obj.fasting_minutes)
 
 
 def _spoken(minutes: int) -> str:

@@ -15,13 +15,21 @@ from clinic.access.admin.base import actor_in
 from clinic.access.admin.sections import Link, Section
 from clinic.access.models import Site
 from clinic.access.policy import Actor
-from clinic.common import clock
+from clinic.common import clock, due
 from patients.models import WorkItem
 from scheduling.admin.appointments import within_days
-from scheduling.models import Appointment, CheckIn, FollowUp
+from scheduling.admin.repairs import cause
+from scheduling.models import Appointment, CheckIn, FollowUp, Repair
 
 MOST_ROWS = 100
 CHECK_INS_AHEAD = timedelta(days=2)
+_STALLED = {
+    "outreach": "No message goes out to patients",
+    "check_ins": "No check-in is asked for",
+    "repairs": "No plan is repaired",
+    "waitlist": "No freed time is offered to waiting patients",
+}
+"""What it means to a front desk that nobody does a kind of due work."""
 
 admin.site.index_template = "admin/scheduling/today.html"
 admin.site.index_title = "Today"
@@ -33,10 +41,16 @@ def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
     sections = [
         *_visits(actor, now),
         *_work_items(actor),
+        *_repairs(actor),
         *_check_ins(actor, now),
         *_follow_ups(actor, now),
     ]
-    return {**frame, "sections": sections, "links": _links(actor)}
+    stalled = [
+        f"{_STALLED.get(name, name.replace('_', ' ').capitalize())} since {since:%Y-%m-%d %H:%M} UTC"
+        for name, since in due.stalled(now=now).items()
+        if since is not None
+    ]
+    return {**frame, "sections": sections, "links": _links(actor), "stalled": stalled}
 
 
 def _links(actor: Actor) -> list[Link]:
@@ -107,6 +121,36 @@ def _work_items(actor: Actor) -> Iterable[Section]:
         empty="Nothing needs anybody just now.",
         links=[Link("All work items", reverse("admin:patients_workitem_changelist"))],
     )
+
+
+def _repairs(actor: Actor) -> Iterable[Section]:
+    """Proposals that wait for a decision; nothing when there is none."""
+    if not actor.may("appointments.read"):
+        return
+    rows = (
+        Repair.objects.visible_to(actor)
+        .filter(status__in=(*Repair.UNFINISHED, Repair.Status.PROPOSED))
+        .select_related("site", "closure__resource", "resource")
+        .order_by("requested_at", "id")[:MOST_ROWS]
+    )
+    open_ = [
+        (
+            shown.to("scheduling_repair_change", row.pk, text=cause(row)),
+            row.site.name,
+            str(row.patients_moved) if row.proposed_at else shown.NOTHING,
+            shown.label(row.status, row.get_status_display()),
+        )
+        for row in rows
+    ]
+    if open_:
+        url = reverse("admin:scheduling_repair_changelist")
+        yield Section(
+            title="Repairs to decide",
+            headers=("Cause", "Where", "Patients moved", "Status"),
+            rows=open_,
+            empty="",
+            links=[Link("All repairs", url)],
+        )
 
 
 def _check_ins(actor: Actor, now: datetime) -> Iterable[Section]:

@@ -2,10 +2,12 @@
 
 from zoneinfo import ZoneInfo
 
+from django.urls import reverse
+
 from clinic.access import shown
-from clinic.access.admin.sections import Section
+from clinic.access.admin.sections import Link, Section
 from clinic.access.policy import Actor
-from patients.models import Message
+from patients.models import Message, WorkItem
 from scheduling.models import Allocation, Appointment, AppointmentEvent
 
 
@@ -16,6 +18,17 @@ def sections(visit: Appointment, actor: Actor) -> list[Section]:
     if actor.may("messages.read", visit.site_id):
         made.append(_messages(visit, zone))
     return [*made, _history(visit, zone)]
+
+
+def displaced(visit: Appointment) -> bool:
+    """Whether a closure, or a resource out of service, took its place and nobody has dealt with it."""
+    # The keys are those of services/displaced.py.
+    items = WorkItem.objects.filter(
+        kind__in=("closure_hit", "resource_gone"),
+        patient=visit.patient_id,
+        key__endswith=f":appointment:{visit.pk}",
+    )
+    return items.exclude(status=WorkItem.Status.RESOLVED).exists()
 
 
 def _resources(visit: Appointment, zone: ZoneInfo) -> Section:
@@ -56,6 +69,13 @@ def _messages(visit: Appointment, zone: ZoneInfo) -> Section:
             for row in rows
         ],
         empty="No message is planned. Reminder rules under Set-up say which ones a visit brings.",
+        links=[
+            Link(
+                "What the patient gets",
+                reverse("admin:scheduling_reminderrule_preview_visit", args=[visit.pk]),
+                icon="visibility",
+            )
+        ],
     )
 
 

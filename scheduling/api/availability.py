@@ -18,7 +18,6 @@ from patients.models import Patient
 from scheduling.domain import refusals
 from scheduling.models import Resource, VisitType
 from scheduling.selectors.availability import Question, search
-from scheduling.services.allocations import length_of
 
 MAX_DAYS = 100
 """The longest range of one search: a bound on its work."""
@@ -118,16 +117,12 @@ class AvailabilityViewSet(OnsetViewSet):
                 resource_ids=frozenset({resource.pk}) if resource else frozenset(),
             )
         )
-        zone, length = site.zone, length_of(asked["visit_type"])
+        starts, ends = found.local_starts(limit=asked["limit"])
         return Response(
             {
                 "slots": [
-                    {
-                        "start": start.astimezone(zone).isoformat(),
-                        "end": (start + length).astimezone(zone).isoformat(),
-                        "site": site.pk,
-                    }
-                    for start in found.starts(limit=asked["limit"])
+                    {"start": start, "end": end, "site": site.pk}
+                    for start, end in zip(starts, ends, strict=True)
                 ],
                 "reasons": [
                     {

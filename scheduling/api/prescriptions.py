@@ -16,7 +16,9 @@ from rest_framework.response import Response
 
 from clinic.api.fields import DayField, IdFilter, InstantField, VisibleField
 from clinic.api.views import OnsetViewSet, ReadMixin
+from patients.api.flags import FlagSerializer
 from patients.models import Patient
+from patients.selectors.flags import unacknowledged
 from scheduling.api.check_ins import CheckInSerializer, CheckInsSerializer, DoseField
 from scheduling.domain.check_in_history import DoseKind
 from scheduling.domain.dose_orders import Step, standing
@@ -99,12 +101,13 @@ class PrescriptionSerializer(serializers.ModelSerializer[Prescription]):
 
 
 class PlannedPrescriptionSerializer(PrescriptionSerializer):
-    """A prescription with every check-in it has, superseded ones too."""
+    """A prescription with every check-in it has, superseded ones too, and what is to be acknowledged."""
 
     check_ins = CheckInSerializer(many=True)
+    flags = FlagSerializer(many=True, help_text="Not acknowledged for today. The order is stored.")
 
     class Meta(PrescriptionSerializer.Meta):
-        fields = [*PrescriptionSerializer.Meta.fields, "check_ins"]
+        fields = [*PrescriptionSerializer.Meta.fields, "check_ins", "flags"]
         read_only_fields = fields
 
 
@@ -253,7 +256,10 @@ class PrescriptionViewSet(ReadMixin, OnsetViewSet):
         }
 
     def _planned(self, prescription: Prescription, *, status: int = 200) -> Response:
-        return self.show(prescription, status=status, extra={"check_ins": self._check_ins(prescription)})
+        flags = unacknowledged(prescription.patient, now=self.now)
+        shown = FlagSerializer(flags, many=True, context=self.get_serializer_context()).data
+        extra = {"check_ins": self._check_ins(prescription), "flags": shown}
+        return self.show(prescription, status=status, extra=extra)
 
     def _check_ins(self, prescription: Prescription) -> Any:
         rows = prescription.check_ins.order_by("due_on", "id")

@@ -14,16 +14,10 @@ from rest_framework.response import Response
 from clinic.access.models import Site
 from clinic.api.fields import LARGEST_ID, IdFilter, InstantField, VisibleField, write_instant
 from clinic.api.views import OnsetViewSet, ReadMixin
+from scheduling.domain.repair import REASONS
 from scheduling.models import Closure, Repair, RepairChange, Resource
 from scheduling.selectors.repairs import MAX_HIT
 from scheduling.services import repairs
-
-REASONS = {
-    "no_place": "Nothing suitable is free in reach. Agree with the patient, or let visits move by more days.",
-    "patient_is_here": "The patient has arrived, so the time stays; no other resources are free then.",
-    "under_way": "The visit has begun. Settle on the spot who takes over.",
-}
-"""Why a visit has no place in a proposal."""
 
 
 def _zone(repair: Repair) -> tzinfo:

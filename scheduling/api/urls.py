@@ -12,6 +12,7 @@ from scheduling.api.holds import HoldViewSet
 from scheduling.api.prescriptions import PrescriptionViewSet
 from scheduling.api.repairs import RepairViewSet, ReplanViewSet
 from scheduling.api.resources import ResourceViewSet
+from scheduling.api.treatment_plans import PlanItemViewSet, TreatmentPlanViewSet
 from scheduling.api.visit_types import VisitTypeViewSet
 from scheduling.api.waitlist import OfferViewSet, WaitlistViewSet
 
@@ -30,6 +31,8 @@ router.register("visit-types", VisitTypeViewSet, basename="visit-type")
 router.register("working-hours", WorkingHoursViewSet, basename="working-hours")
 router.register("prescriptions", PrescriptionViewSet, basename="prescription")
 router.register("check-ins", CheckInViewSet, basename="check-in")
+router.register("treatment-plans", TreatmentPlanViewSet, basename="treatment-plan")
+router.register("treatment-plan-items", PlanItemViewSet, basename="treatment-plan-item")
 router.register("waitlist", WaitlistViewSet, basename="waitlist-entry")
 router.register("offers", OfferViewSet, basename="offer")
 urlpatterns = router.urls

@@ -116,7 +116,11 @@ class WishesSerializer(serializers.Serializer[Any]):
         help_text="What the patient needs between hearing of it and the start; empty: the site's usual. "
         "A patient who keeps the fast on the days waited for may need 120 only.",
     )
-    has_escort = serializers.BooleanField(required=False)
+    has_escort = serializers.BooleanField(
+        required=False,
+        help_text="An adult can take the patient home at short notice (true when absent). Visits to which "
+        "one comes fasting are offered to nobody else.",
+    )
     note = serializers.CharField(max_length=200, required=False, allow_blank=True)
 
     def validate_weekdays(self, value: list[int]) -> list[int]:

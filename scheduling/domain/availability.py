@@ -16,6 +16,7 @@ from operator import or_
 
 from clinic.common.intervals import Interval
 from scheduling.domain.loads import StoredDays, loads
+from scheduling.domain.local_times import local_texts
 from scheduling.domain.phases import PEOPLE, Kind, Requirement, Use
 from scheduling.domain.ticks import TICK_MINUTES, Axis, Taken, each_bit, ones, runs_of, ticks_to_hold
 
@@ -90,23 +91,23 @@ class _Map:
     @cached_property
     def starts(self) -> int:
         """Ticks from which this resource alone can serve all that is needed of its kind."""
-        return _serves(self.needed, {use: self.free(use) for use in Use})
+        return _serves(self.needed, {use: self.free(use) for use in {each.use for each in self.needed}})
 
     @cached_property
     def starts_by_hours(self) -> int:
         """The same, had it no allocations."""
         return _serves(self.needed, dict.fromkeys(Use, self.hours))
 
-    def preference(self, tick: int, day: int) -> tuple[int, int]:
+    def preference(self, tick: int, day: int) -> int:
         """Sorts the better choice first; see Availability.candidates."""
         if self.kind in PEOPLE:
             shared = (self.shared.at_least(level) for level in range(1, self.capacity + 1))
-            return sum((plane & day).bit_count() for plane in (self.exclusive, *shared)), self.id
+            return sum((plane & day).bit_count() for plane in (self.exclusive, *shared))
         first, end = _ticks(self.needed[0])
         taken = ~self.free(self.needed[0].use)
         before = tick + first - (taken & ones(0, tick + first)).bit_length()
         after = taken >> (tick + end)
-        return before + (after & -after).bit_length() - 1, self.id
+        return before + (after & -after).bit_length() - 1
 
 
 class _KindMap:
@@ -119,6 +120,12 @@ class _KindMap:
     @cached_property
     def starts(self) -> int:
         return reduce(or_, (each.starts for each in self.maps), 0)
+
+    def in_turn(self, turn: int) -> Sequence[_Map]:
+        """All of them by id, beginning with the one whose turn it is."""
+        by_id = sorted(self.maps, key=lambda one: one.id)
+        first = turn % max(1, len(by_id))
+        return by_id[first:] + by_id[:first]
 
     def why_none(self, asked: int, grid: int) -> Rule:
         """Why this kind on its own has no start among ``asked`` (a day, or the part asked for)."""
@@ -158,8 +165,10 @@ class Availability:
         limits: Limits,
         kinds: Sequence[_KindMap],
         patient_free: int,
+        visit_minutes: int,
     ) -> None:
         self.axis = axis
+        self.visit_minutes = visit_minutes
         self._kinds = kinds
         self._patient_free = patient_free
         self._asked = axis.within(limits.window) & ones(0, axis.cuts[-1])
@@ -174,6 +183,11 @@ class Availability:
         """The possible starts in UTC, earliest first, ``limit`` of them at most."""
         return [self.axis.instant(tick) for tick in islice(each_bit(self.bits), limit)]
 
+    def local_starts(self, *, limit: int | None = None) -> tuple[list[str], list[str]]:
+        """As :meth:`starts`, and when the visits end, both by the clocks of the place in ISO 8601."""
+        ticks = list(islice(each_bit(self.bits), limit))
+        return local_texts(self.axis, ticks), local_texts(self.axis, ticks, minutes=self.visit_minutes)
+
     def allows(self, start: datetime) -> bool:
         """Whether a visit can start at exactly ``start``."""
         tick = self.axis.floor(start)
@@ -183,18 +197,22 @@ class Availability:
         """Per kind, the ids of the resources free for a visit at ``start``, the one to prefer first.
 
         A person is preferred who has least to do that day; a chair, pump or room whose free gap is the
-        tightest fit, so that the long gaps stay whole for long visits; then the lower id. Any combination
-        works. Empty when ``start`` is not possible.
+        tightest fit, so that the long gaps stay whole for long visits. Equals take turns: each local day
+        and each later tick of it begins with the next one by id, so that bookings of different days and
+        times do not all wait for the lock on the first. Any combination works. Empty when ``start`` is not
+        possible.
         """
         if not self.allows(start):
             return {}
         tick = self.axis.floor(start)
-        day = self.axis.day_bits(self.axis.day_of(tick))
+        index = self.axis.day_of(tick)
+        day = self.axis.day_bits(index)
+        turn = self.axis.days[index].toordinal() + tick - self.axis.cuts[index]
         return {
             each.kind: tuple(
                 found.id
                 for found in sorted(
-                    (one for one in each.maps if one.starts >> tick & 1),
+                    (one for one in each.in_turn(turn) if one.starts >> tick & 1),
                     key=lambda one: one.preference(tick, day),
                 )
             )
@@ -275,7 +293,9 @@ def starts_for(
         site = Resource(id=0, kind=Kind.ROOM, capacity=1, open=site_hours)
         kinds.insert(0, _KindMap(None, [_Map(site, axis, [whole_visit], axis.covered(site_hours))]))
     patient_free = runs_of(ones(0, axis.length) & ~axis.touched(patient_busy), ticks_to_hold(visit_minutes))
-    return Availability(axis=axis, limits=limits, kinds=kinds, patient_free=patient_free)
+    return Availability(
+        axis=axis, limits=limits, kinds=kinds, patient_free=patient_free, visit_minutes=visit_minutes
+    )
 
 
 def _ticks(requirement: Requirement) -> tuple[int, int]:

@@ -5,6 +5,7 @@ day for the first n sessions follows from the cheapest ways for n - 1. No clock,
 are the possible starts per local date.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -163,6 +164,7 @@ class _Planner:
         ]
         self.nurses: list[int | None] = list(self._nurses()) if wish.same_nurse else [None]
         self.first = self._first_session()
+        self._reached: dict[Stage, list[list[tuple[int, int]]]] = {}
 
     def _nurses(self) -> Iterable[int | None]:
         free: dict[int, int] = {}
@@ -249,18 +251,36 @@ class _Planner:
         self, layer: Mapping[int, Sequence[_Path]], stage: Stage, keep: int
     ) -> Iterator[tuple[int, list[tuple[int, _Path]]]]:
         """For each day within reach of the layer: the cheapest ways to it, gap included, session not."""
-        positions = [self.calendar.position(day, stage.gap_unit) for day in self.days]
         ways: dict[int, list[tuple[int, _Path]]] = {}
+        reach = self._reach(stage)
         for before in sorted(layer):
-            for day in range(before + 1, len(self.days)):
-                gap = positions[day] - positions[before]
-                if gap > stage.max_gap_days:
-                    break
-                if gap >= stage.min_gap_days:
-                    points = abs(gap - stage.ideal) * GAP_POINTS
-                    ways.setdefault(day, []).extend((path.cost + points, path) for path in layer[before])
+            for day, points in reach[before]:
+                found = ways.setdefault(day, [])
+                if keep == 1 and found:  # the usual case, and most of the time: only the cheapest counts
+                    path = layer[before][0]
+                    if path.cost + points < found[0][0]:
+                        found[0] = (path.cost + points, path)
+                else:
+                    found.extend((path.cost + points, path) for path in layer[before])
         for day, found in ways.items():
-            yield day, nsmallest(keep, found, key=itemgetter(0))
+            yield day, nsmallest(keep, found, key=itemgetter(0)) if len(found) > keep else found
+
+    def _reach(self, stage: Stage) -> list[list[tuple[int, int]]]:
+        """For each day, the days on which the next session may be, and the points of that gap."""
+        if stage not in self._reached:
+            positions = [self.calendar.position(day, stage.gap_unit) for day in self.days]
+            ideal, reached = stage.ideal, []
+            for before, position in enumerate(positions):
+                since = bisect_left(positions, position + stage.min_gap_days, before + 1)
+                until = bisect_right(positions, position + stage.max_gap_days, since)
+                reached.append(
+                    [
+                        (day, abs(positions[day] - position - ideal) * GAP_POINTS)
+                        for day in range(since, until)
+                    ]
+                )
+            self._reached[stage] = reached
+        return self._reached[stage]
 
     def _prices(
         self, day: int, used: Sequence[int], nurse: int | None, keep: int

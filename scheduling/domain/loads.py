@@ -7,6 +7,7 @@ concatenating bytes, which is why a search costs what fetching them costs.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 from scheduling.domain.ticks import TICK_SECONDS, TICKS_IN_A_DAY, Axis, Span, Taken, ones, stack
 
@@ -71,7 +72,7 @@ class Load:
     def _joined(self, level: int) -> int:
         low, high = PLANE_BYTES * (level - 1), PLANE_BYTES * level
         number = int.from_bytes(b"".join([day[low:high] or _EMPTY for day in self._days]), "big")
-        return (number >> _first_tick(self._axis)) & ones(0, self._axis.length)
+        return (number >> _first_tick(self._axis.anchor)) & ones(0, self._axis.length)
 
     def _corrected(self, added: Iterable[Span], removed: Iterable[Span]) -> list[int]:
         depth = max((len(day) for day in self._days), default=0) // PLANE_BYTES
@@ -91,22 +92,27 @@ class Load:
         return ones(max(span[0], 0), min(span[1], self._axis.length))
 
 
+_NOTHING: tuple[tuple[Span, ...], tuple[Span, ...]] = ((), ())
+
+
 def loads(
     axis: Axis, days: StoredDays, *, capacity: int, taken: Iterable[Taken] = (), freed: Iterable[Taken] = ()
 ) -> tuple[Load, Load]:
     """A resource's exclusive and shared use: the stored days and ``taken``, without ``freed``."""
-    added, removed = axis.touched_by_use(taken), axis.touched_by_use(freed)
+    added = axis.touched_by_use(taken) if taken else _NOTHING
+    removed = axis.touched_by_use(freed) if freed else _NOTHING
     return (
         Load(axis, days.exclusive, capacity=1, added=added[0], removed=removed[0]),
         Load(axis, days.shared, capacity=capacity, added=added[1], removed=removed[1]),
     )
 
 
-def _first_tick(axis: Axis) -> int:
-    """How many ticks into its first UTC day the axis begins.
+@lru_cache(maxsize=64)
+def _first_tick(anchor: datetime) -> int:
+    """How many ticks into its first UTC day an axis begins.
 
     Every zone has been whole quarters of an hour from UTC since 1972, so its ticks are UTC's ticks. On
     dates before that the quotient is rounded down; nothing is booked there.
     """
-    midnight = datetime.combine(axis.anchor.date(), time.min, UTC)
-    return (axis.anchor - midnight) // timedelta(seconds=TICK_SECONDS)
+    midnight = datetime.combine(anchor.date(), time.min, UTC)
+    return (anchor - midnight) // timedelta(seconds=TICK_SECONDS)

@@ -13,6 +13,13 @@ from clinic.common.intervals import Interval
 from scheduling.domain.phases import Kind, Requirement
 from scheduling.domain.ticks import TICK_MINUTES, Axis, Taken
 
+REASONS: Mapping[str, str] = {
+    "no_place": "Nothing suitable is free in reach. Agree with the patient, or let visits move by more days.",
+    "patient_is_here": "The patient has arrived, so the time stays; no other resources are free then.",
+    "under_way": "The visit has begun. Settle on the spot who takes over.",
+}
+"""Why a visit has no place in a proposal."""
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:

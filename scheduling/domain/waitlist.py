@@ -4,8 +4,8 @@ The idea to know: a patient who does not fit now may fit in an hour (once the qu
 they have answered another offer), so the answer is a start to offer, a moment to look again, or a reason.
 """
 
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -108,7 +108,9 @@ class Freed:
     given_up_by: int | None
     """The patient whose time it was."""
     offered_to: Collection[int] = ()
-    """Patients to whom this time was offered before."""
+    """Patients who were offered some of this time, and said no or let it pass."""
+    lost: Mapping[int, Collection[datetime]] = field(default_factory=dict)
+    """Patient -> starts they were offered and lost to somebody else: another start may be theirs."""
     useful: bool = True
     """Whether anything that this visit type needs is among what was freed."""
 
@@ -150,7 +152,11 @@ def _never(waiting: Waiting, freed: Freed) -> Misfit | None:
 
 def first_start(waiting: Waiting, freed: Freed, *, told_at: datetime) -> datetime | None:
     """The earliest of the free starts that suits the patient when they hear of it at ``told_at``."""
-    return next((start for start in freed.starts if _suits(waiting, freed, start, told_at)), None)
+    lost = freed.lost.get(waiting.patient_id, ())
+    return next(
+        (start for start in freed.starts if start not in lost and _suits(waiting, freed, start, told_at)),
+        None,
+    )
 
 
 def _suits(waiting: Waiting, freed: Freed, start: datetime, told_at: datetime) -> bool:

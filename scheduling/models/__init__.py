@@ -5,11 +5,13 @@ from scheduling.models.courses import Course, CourseEvent, CourseTemplate
 from scheduling.models.follow_ups import FollowUp
 from scheduling.models.holds import Hold, HoldPolicy
 from scheduling.models.holidays import SiteHoliday, SiteHolidayCalendar
+from scheduling.models.patient_pages import PatientPagePolicy
 from scheduling.models.prescriptions import DoseEvent, Prescription
-from scheduling.models.reminders import ReminderRule
+from scheduling.models.reminders import ConfirmationRule, ReminderRule
 from scheduling.models.repairs import Repair, RepairChange
 from scheduling.models.resource_days import ResourceDay
 from scheduling.models.resources import Resource
+from scheduling.models.treatment_plans import PlanEvent, PlanItem, TreatmentPlan
 from scheduling.models.visit_types import VisitType
 from scheduling.models.waitlist import FreedSlot, Offer, WaitlistEntry, WaitlistPolicy
 
@@ -21,6 +23,7 @@ __all__ = [
     "CheckInPolicy",
     "CheckInRule",
     "Closure",
+    "ConfirmationRule",
     "Course",
     "CourseEvent",
     "CourseTemplate",
@@ -30,6 +33,9 @@ __all__ = [
     "Hold",
     "HoldPolicy",
     "Offer",
+    "PatientPagePolicy",
+    "PlanEvent",
+    "PlanItem",
     "Prescription",
     "ReminderRule",
     "Repair",
@@ -38,6 +44,7 @@ __all__ = [
     "ResourceDay",
     "SiteHoliday",
     "SiteHolidayCalendar",
+    "TreatmentPlan",
     "VisitType",
     "WaitlistEntry",
     "WaitlistPolicy",

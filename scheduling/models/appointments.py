@@ -75,6 +75,12 @@ class Appointment(Versioned):
     end_at = models.DateTimeField("end")
     status = models.CharField(max_length=12, choices=Status.choices, default=Status.BOOKED)
     plan_version = models.PositiveIntegerField(default=1, editable=False)
+    unconfirmed_version = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="The plan version about which somebody was asked to call, because nobody confirmed it.",
+    )
     reason = models.CharField(max_length=200, blank=True)
     created_at = models.DateTimeField(editable=False)
     scheduled_at = models.DateTimeField(editable=False, help_text="When the present start was chosen.")
@@ -118,6 +124,11 @@ class Appointment(Versioned):
         indexes = (
             models.Index(fields=("site", "start_at", "id"), name="appointment_by_site"),
             models.Index(fields=("patient", "start_at"), name="appointment_by_patient"),
+            models.Index(
+                fields=("start_at",),
+                name="appointment_unconfirmed",
+                condition=Q(status="booked", unconfirmed_version__lt=F("plan_version")),
+            ),
         )
 
     def __str__(self) -> str:

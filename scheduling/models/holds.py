@@ -43,6 +43,12 @@ class Hold(Versioned):
     created_at = models.DateTimeField()
     created_by = models.ForeignKey("access.User", on_delete=models.PROTECT, null=True, blank=True)
     ended_at = models.DateTimeField(null=True, blank=True, help_text="When it was used or given back.")
+    noticed_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="When the waiting list learned that it expired. Nothing else reads it.",
+    )
     appointment = models.OneToOneField(
         "scheduling.Appointment", on_delete=models.CASCADE, null=True, blank=True, related_name="hold"
     )
@@ -63,6 +69,11 @@ class Hold(Versioned):
                 fields=("patient", "expires_at"), name="hold_of_patient", condition=Q(ended_at__isnull=True)
             ),
             models.Index(fields=("site", "-expires_at"), name="hold_by_site"),
+            models.Index(
+                fields=("expires_at",),
+                name="hold_unnoticed",
+                condition=Q(ended_at__isnull=True, noticed_at__isnull=True),
+            ),
         )
 
     def __str__(self) -> str:

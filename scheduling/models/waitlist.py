@@ -50,7 +50,11 @@ class WaitlistEntry(Versioned):
     notice_minutes = models.PositiveIntegerField(
         null=True, blank=True, help_text="How long before the start the patient must hear of it."
     )
-    has_escort = models.BooleanField(default=True, help_text="Somebody can take the patient home.")
+    has_escort = models.BooleanField(
+        default=True,
+        help_text="An adult can take the patient home at short notice. Visits after which one needs that are "
+        "offered to nobody else.",
+    )
     note = models.CharField(max_length=200, blank=True)
     status = models.CharField(
         max_length=9,
@@ -102,6 +106,17 @@ class FreedSlot(Versioned):
     appointment = models.ForeignKey(
         "scheduling.Appointment", on_delete=models.CASCADE, null=True, blank=True, related_name="freed_slots"
     )
+    hold = models.ForeignKey(
+        "scheduling.Hold", on_delete=models.CASCADE, null=True, blank=True, related_name="freed_slots"
+    )
+    rest_of = models.ForeignKey(
+        "self",
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="rests",
+        help_text="What was freed first: this is what somebody who took of it left.",
+    )
     cause = models.CharField(max_length=20)
     start_at = models.DateTimeField("start")
     end_at = models.DateTimeField("end")
@@ -126,6 +141,7 @@ class FreedSlot(Versioned):
                 name="freed_slot_queue",
                 condition=Q(next_action_at__isnull=False),
             ),
+            models.Index(fields=("site", "end_at"), name="freed_slot_open", condition=Q(status="open")),
         )
 
     def __str__(self) -> str:
@@ -170,7 +186,7 @@ class Offer(Versioned):
     class Meta:
         ordering = ("-offered_at", "-id")
         constraints = (
-            models.UniqueConstraint(fields=("slot", "patient"), name="offer_once"),
+            models.UniqueConstraint(fields=("slot", "patient", "start_at"), name="offer_once"),
             models.UniqueConstraint(
                 fields=("slot",), condition=Q(status=OfferStatus.ACCEPTED.value), name="offer_one_gets_it"
             ),

@@ -1,9 +1,11 @@
 """When a visit can start: fetches what the pure search needs, in a fixed number of queries."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from django.db import connection
@@ -15,16 +17,26 @@ from scheduling.domain import phases
 from scheduling.domain.calendars import WeeklyHours, open_intervals
 from scheduling.domain.phases import Kind, Requirement
 from scheduling.domain.ticks import Axis
-from scheduling.models import Appointment, Resource, VisitType
+from scheduling.models import Appointment, VisitType
 from scheduling.selectors.usage import Reader, stored
 
 # By hand, because every booking and every search asks them: as querysets they cost it some milliseconds.
+_RESOURCES = """
+SELECT id, kind, capacity
+FROM scheduling_resource
+WHERE site_id = %s AND kind = ANY (%s) AND active
+ORDER BY id
+"""
+# The hours of one owner come as one text: most keep the same, and what is read once need not be read again.
 _HOURS_AND_CLOSURES = """
-SELECT resource_id, NULL::timestamptz, NULL::timestamptz, weekday, start, "end", valid_from, valid_until
+SELECT resource_id, NULL::timestamptz, NULL::timestamptz,
+       json_agg(json_build_array(weekday, start, "end", valid_from, valid_until)
+                ORDER BY weekday, start, id)::text
 FROM scheduling_workinghours
 WHERE site_id = %(site)s OR resource_id = ANY (%(resources)s)
+GROUP BY resource_id
 UNION ALL
-SELECT resource_id, start_at, end_at, NULL, NULL, NULL, NULL, NULL
+SELECT resource_id, start_at, end_at, NULL
 FROM scheduling_closure
 WHERE (site_id = %(site)s OR resource_id = ANY (%(resources)s)) AND start_at < %(end)s AND end_at > %(start)s
 """
@@ -50,9 +62,14 @@ class Visit:
 
     @classmethod
     def of(cls, visit_type: VisitType) -> "Visit":
-        """Read the phases once."""
-        parsed = phases.parse(visit_type.phases)
-        return cls(phases.requirements(parsed), phases.total_minutes(parsed))
+        """Read the phases; the same ones are read once."""
+        return _visit(json.dumps(visit_type.phases))
+
+
+@lru_cache(maxsize=256)
+def _visit(phases_json: str) -> Visit:
+    parsed = phases.parse(json.loads(phases_json))
+    return Visit(phases.requirements(parsed), phases.total_minutes(parsed))
 
 
 @dataclass(frozen=True)
@@ -136,14 +153,29 @@ class _Serving(NamedTuple):
 def _resources(question: Question, kinds: Collection[str]) -> list[_Serving]:
     if not kinds:
         return []
-    found = Resource.objects.filter(site=question.site, kind__in=kinds, active=True).order_by("id")
-    rows = [_Serving(*row) for row in found.values_list("id", "kind", "capacity")]
+    with connection.cursor() as cursor:
+        cursor.execute(_RESOURCES, [question.site.pk, sorted(kinds)])
+        rows = [_Serving(*row) for row in cursor.fetchall()]
     named_kinds = {row.kind for row in rows if row.id in question.resource_ids}
     return [row for row in rows if row.kind not in named_kinds or row.id in question.resource_ids]
 
 
-_Hours = tuple[int, time, time, date | None, date | None]
-"""The fields of WeeklyHours: plain tuples are quicker to fetch and to compare."""
+_NO_HOURS = "[]"
+
+
+@lru_cache(maxsize=1024)
+def _hours(rows: str) -> tuple[WeeklyHours, ...]:
+    """The hours of one owner, as the statement above writes them."""
+    return tuple(
+        WeeklyHours(
+            weekday,
+            time.fromisoformat(start),
+            time.fromisoformat(end),
+            date.fromisoformat(valid_from) if valid_from else None,
+            date.fromisoformat(valid_until) if valid_until else None,
+        )
+        for weekday, start, end, valid_from, valid_until in json.loads(rows)
+    )
 
 
 class Calendar:
@@ -153,31 +185,31 @@ class Calendar:
         self,
         site: Site,
         span: Interval,
-        hours: dict[int | None, list[_Hours]],
+        hours: dict[int | None, str],
         closures: dict[int | None, list[Interval]],
     ) -> None:
         self._hours, self._closures = hours, closures
         first, last = (instant.astimezone(site.zone).date() for instant in (span.start, span.end))
         self._days: tuple[date, date] = (first, last)
         self._zone = site.zone
-        self._resolved: dict[tuple[frozenset[_Hours], frozenset[Interval]], list[Interval]] = {}
-        self._site_open = self._resolve(hours[None], closures[None])
+        self._resolved: dict[tuple[str, frozenset[Interval]], list[Interval]] = {}
+        self._site_open = self._resolve(hours.get(None, _NO_HOURS), closures[None])
 
     @classmethod
     def load(cls, *, site: Site, resource_ids: Collection[int], span: Interval) -> "Calendar":
         """One query."""
-        hours: dict[int | None, list[_Hours]] = defaultdict(list)
+        hours: dict[int | None, str] = {}
         closures: dict[int | None, list[Interval]] = defaultdict(list)
         with connection.cursor() as cursor:
             cursor.execute(
                 _HOURS_AND_CLOSURES,
                 {"site": site.pk, "resources": list(resource_ids), "start": span.start, "end": span.end},
             )
-            for owner, closed_from, closed_until, *row in cursor.fetchall():
-                if closed_from is not None:
+            for owner, closed_from, closed_until, open_hours in cursor.fetchall():
+                if open_hours is None:
                     closures[owner].append(Interval(closed_from, closed_until))
                 else:
-                    hours[owner].append((row[0], row[1], row[2], row[3], row[4]))
+                    hours[owner] = open_hours
         return cls(site, span, hours, closures)
 
     def open_for(self, resource_id: int | None) -> list[Interval]:
@@ -190,13 +222,13 @@ class Calendar:
             return subtract(self._site_open, self._closures[resource_id])
         return self._site_open
 
-    def _resolve(self, hours: list[_Hours], closures: list[Interval]) -> list[Interval]:
+    def _resolve(self, hours: str, closures: list[Interval]) -> list[Interval]:
         """One list for all who keep the same hours: resolving them is more work than searching in them."""
-        key = frozenset(hours), frozenset(closures)
+        key = hours, frozenset(closures)
         if key not in self._resolved:
             first, last = self._days
             self._resolved[key] = open_intervals(
-                hours=[WeeklyHours(*row) for row in hours],
+                hours=_hours(hours),
                 closures=closures,
                 first=first,
                 last=last,

@@ -6,6 +6,7 @@ from datetime import datetime, time
 from django.db.models import Min, Q
 
 from patients.models import Condition, Patient, PatientCondition
+from patients.selectors.flags import calls_for_early_contact
 from scheduling.domain.check_in_contacts import MERGE_WITHIN_DAYS
 from scheduling.domain.check_in_history import DoseKind
 from scheduling.domain.check_in_rules import CheckInRule as Rule
@@ -41,10 +42,10 @@ def rules_in_force() -> list[Rule]:
 
 
 def facts_of(patient: Patient, *, indication: str, now: datetime) -> PatientFacts:
-    """What the rules ask about the patient: birth date, and what is treated.
+    """What the rules ask about the patient: birth date, what is treated, and whether a flag asks for contact.
 
     What is treated are the patient's unresolved conditions and those that ``indication`` names by code,
-    name or synonym. Risk flags come with the patient's background; until one is recorded there is none.
+    name or synonym.
     """
     today = now.astimezone(patient.zone).date()
     treated = set(
@@ -56,7 +57,11 @@ def facts_of(patient: Patient, *, indication: str, now: datetime) -> PatientFact
         for code, name, synonyms in Condition.objects.values_list("code", "name", "synonyms"):
             if any(_names(word, indication) for word in (code, name, *synonyms)):
                 treated.add(code)
-    return PatientFacts(date_of_birth=patient.date_of_birth, indications=frozenset(treated))
+    return PatientFacts(
+        date_of_birth=patient.date_of_birth,
+        indications=frozenset(treated),
+        risk_flag=calls_for_early_contact(patient, now=now),
+    )
 
 
 def policy_of(site_id: int) -> CheckInPolicy:

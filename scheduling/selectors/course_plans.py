@@ -43,9 +43,15 @@ class Preferences:
     preferred: time | None = None
     same_nurse: bool = False
 
+    @property
+    def bounds(self) -> tuple[int, int]:
+        """The first and the last minute of the day at which a start suits."""
+        return _minute(self.earliest, 0), _minute(self.latest, _MINUTES_IN_A_DAY)
+
     def accept(self, minute: int) -> bool:
         """Whether a start at this minute of the day suits."""
-        return _minute(self.earliest, 0) <= minute <= _minute(self.latest, _MINUTES_IN_A_DAY)
+        earliest, latest = self.bounds
+        return earliest <= minute <= latest
 
     def or_usual(self, times: Iterable[time]) -> "Preferences":
         """The same, with the commonest of these times preferred when none is and it suits."""
@@ -189,14 +195,17 @@ def _options(
 ) -> dict[date, list[Option]]:
     """The possible starts that suit, by local date."""
     axis = found.axis
+    earliest, latest = preferences.bounds
     suiting: list[tuple[date, int, int]] = []
     for index, day in enumerate(axis.days):
         if day.weekday() not in weekdays:
             continue
         first, end = axis.cuts[index : index + 2]
+        # On a day without a change of clocks, minutes on the wall are simply those elapsed.
+        plain = end - first == TICKS_IN_A_DAY
         for tick in each_bit((found.bits & axis.day_bits(index)) >> first):
-            minute = _minute_at(axis.instant(first + tick), axis.zone, tick, end - first)
-            if preferences.accept(minute):
+            minute = tick * TICK_MINUTES if plain else _minute_at(axis.instant(first + tick), axis.zone)
+            if earliest <= minute <= latest:
                 suiting.append((day, minute, first + tick))
     nurses = _nurses_at(found, [tick for _day, _minute, tick in suiting]) if preferences.same_nurse else None
     options: dict[date, list[Option]] = {}
@@ -220,10 +229,8 @@ def _nurses_at(found: Availability, ticks: Sequence[int]) -> list[frozenset[int]
     return sets
 
 
-def _minute_at(start: datetime, zone: tzinfo, tick: int, ticks_in_day: int) -> int:
-    """Minutes on the wall since midnight; on a day without a change of clocks, simply elapsed."""
-    if ticks_in_day == TICKS_IN_A_DAY:
-        return tick * TICK_MINUTES
+def _minute_at(start: datetime, zone: tzinfo) -> int:
+    """Minutes on the wall since midnight."""
     wall = start.astimezone(zone)
     return wall.hour * 60 + wall.minute
 

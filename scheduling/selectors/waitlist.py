@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from django.db.models import Min, Q
+from django.db.models import Min, Q, QuerySet
 
 from clinic.common.intervals import Interval
 from patients.domain.messages import CHANNELS
@@ -52,9 +52,20 @@ _OPEN_DAYS_SEARCHED = timedelta(days=60)
 
 
 def next_action_at() -> datetime | None:
-    """The earliest moment at which something is to be done about a freed time."""
-    earliest: datetime | None = FreedSlot.objects.aggregate(earliest=Min("next_action_at"))["earliest"]
-    return earliest
+    """The earliest moment at which something is to be done about a freed time, or a hold frees one."""
+    earliest = FreedSlot.objects.aggregate(earliest=Min("next_action_at"))["earliest"]
+    expires = _unnoticed().aggregate(earliest=Min("expires_at"))["earliest"]
+    return min((moment for moment in (earliest, expires) if moment is not None), default=None)
+
+
+def expired_holds(*, now: datetime, limit: int) -> list[int]:
+    """Holds that ended by the clock, of which the waiting list does not know yet."""
+    due = _unnoticed().filter(expires_at__lte=now).order_by("expires_at")
+    return list(due.values_list("pk", flat=True)[:limit])
+
+
+def _unnoticed() -> QuerySet[Hold]:
+    return Hold.objects.filter(ended_at__isnull=True, noticed_at__isnull=True)
 
 
 def slots_due(*, now: datetime, limit: int) -> list[int]:
@@ -113,9 +124,9 @@ class Weighed:
 def weigh(slot: FreedSlot, policy: WaitlistPolicy, *, now: datetime) -> Weighed:
     """Who fits the freed time now, who may later, and who never does."""
     rows = _waiting(slot, now)
-    offers = list(Offer.objects.filter(slot=slot).select_related("entry__visit_type"))
+    offers = _offers_of(slot)
     visit_types = {row.visit_type_id: row.visit_type for row in rows} | {
-        offer.entry.visit_type_id: offer.entry.visit_type for offer in offers
+        offer.entry.visit_type_id: offer.entry.visit_type for offer in offers if offer.slot_id == slot.pk
     }
     kinds = kinds_of(slot)
     starts = {
@@ -124,8 +135,11 @@ def weigh(slot: FreedSlot, policy: WaitlistPolicy, *, now: datetime) -> Weighed:
     }
     facts = _Facts.load(slot, rows, now)
     by_id = {row.pk: row for row in rows}
-    given_up_by = slot.appointment.patient_id if slot.appointment else None
-    offered_to = {offer.patient_id for offer in offers}
+    gave_up = slot.appointment or slot.hold
+    lost: dict[int, set[datetime]] = defaultdict(set)
+    for offer in offers:
+        if offer.status == OfferStatus.SUPERSEDED:
+            lost[offer.patient_id].add(offer.start_at)
     verdicts = []
     for waiting in in_order(facts.waiting(row, policy) for row in rows):
         visit_type = by_id[waiting.id].visit_type
@@ -133,12 +147,20 @@ def weigh(slot: FreedSlot, policy: WaitlistPolicy, *, now: datetime) -> Weighed:
             zone=slot.site.zone,
             starts=starts[visit_type.pk],
             length=timedelta(minutes=Visit.of(visit_type).minutes),
-            given_up_by=given_up_by,
-            offered_to=offered_to,
+            given_up_by=gave_up.patient_id if gave_up else None,
+            offered_to={offer.patient_id for offer in offers if offer.status != OfferStatus.SUPERSEDED},
+            lost=lost,
             useful=_useful(visit_type, kinds),
         )
         verdicts.append((by_id[waiting.id], verdict(waiting, freed, now=now)))
     return Weighed(verdicts, {pk: frozenset(found) for pk, found in starts.items()}, facts.quiet)
+
+
+def _offers_of(slot: FreedSlot) -> list[Offer]:
+    """What was ever offered of the time that was freed, whoever took of it meanwhile."""
+    first = slot.rest_of_id or slot.pk
+    family = Offer.objects.filter(Q(slot=first) | Q(slot__rest_of=first))
+    return list(family.select_related("entry__visit_type"))
 
 
 def question_for(

@@ -6,28 +6,28 @@ found before the locks is only a proposal; under the locks the same search decid
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
-from django.db.models import Q
 
 from clinic.access.policy import SYSTEM, Actor
 from clinic.access.services import lock_site
+from clinic.common import rows as stored
 from clinic.common import versions
 from clinic.common.errors import Conflict, DomainError, NotFound
 from clinic.common.intervals import Interval
 from clinic.common.transactions import violated
 from patients.models import Patient
 from scheduling.domain import lanes, refusals
-from scheduling.domain.phases import MAX_VISIT_MINUTES, Kind
-from scheduling.models import Allocation, Appointment, Closure, Hold, Resource, VisitType
+from scheduling.domain.phases import Kind
+from scheduling.models import Allocation, Appointment, Hold, Resource, VisitType
+from scheduling.selectors import under_locks
 from scheduling.selectors.availability import Question, Visit, search
 from scheduling.services import freed
 
 _REACH = timedelta(hours=48)
 """How far around a visit lanes are dealt out anew where they are fragmented."""
-_LONGEST = timedelta(minutes=MAX_VISIT_MINUTES)
 
 
 class LostRace(Exception):
@@ -36,7 +36,7 @@ class LostRace(Exception):
 
 def lock_resources(ids: Collection[int]) -> list[Resource]:
     """Lock resource rows in id order: whoever changes what is booked on them does this first."""
-    return list(Resource.objects.select_for_update().filter(pk__in=set(ids)).order_by("pk"))
+    return stored.lock(Resource, ids)
 
 
 def lock_for_visit(ids: Collection[int], *, site_id: int) -> list[Resource]:
@@ -50,10 +50,9 @@ def lock_for_visit(ids: Collection[int], *, site_id: int) -> list[Resource]:
 
 def lock_patient(patient_id: int) -> Patient:
     """Lock a patient row, after any resources."""
-    patient = Patient.objects.select_for_update().filter(pk=patient_id).first()
-    if patient is None:
-        raise NotFound("This patient does not exist.")
-    return patient
+    for patient in stored.lock(Patient, [patient_id]):
+        return patient
+    raise NotFound("This patient does not exist.")
 
 
 def lock_appointment(
@@ -105,19 +104,30 @@ def verify(*, site_id: int, start: datetime, visit_type: VisitType, resources: C
     A resource may be closed while the visit no longer needs it, as the search has it. Whether the time itself
     is still free, :func:`take` finds out. Raises LostRace.
     """
+    closed = under_locks.closures(
+        site_id=site_id,
+        resource_ids=[resource.pk for resource in resources],
+        during=Interval(start, start + length_of(visit_type)),
+    )
+    refuse_closed(closed, start=start, visit_type=visit_type, resources=resources)
+
+
+def refuse_closed(
+    closed: Iterable[under_locks.Closed],
+    *,
+    start: datetime,
+    visit_type: VisitType,
+    resources: Collection[Resource],
+) -> None:
+    """As :func:`verify`, given the closures around the visit."""
     used: dict[int | None, list[Interval]] = {
         resource.pk: _uses(visit_type, start, resource.kind) for resource in resources
     }
     used[None] = [Interval(start, start + length_of(visit_type))]
-    closures = Closure.objects.filter(
-        Q(site=site_id) | Q(resource__in=[resource.pk for resource in resources]),
-        start_at__lt=used[None][0].end,
-        end_at__gt=start,
-    ).values_list("resource_id", "start_at", "end_at")
-    closed = any(
-        use.overlaps(Interval(begins, ends)) for owner, begins, ends in closures for use in used[owner]
+    hit = any(
+        use.overlaps(Interval(begins, ends)) for owner, begins, ends in closed for use in used.get(owner, ())
     )
-    if closed or not all(resource.active for resource in resources):
+    if hit or not all(resource.active for resource in resources):
         raise LostRace
 
 
@@ -155,10 +165,7 @@ def take(
     moved: list[Allocation] = []
     new: list[Allocation] = []
     for resource, placed in zip(resources, placements, strict=True):
-        for key, lane in placed.moves.items():
-            row = neighbours[resource.pk][key]
-            row.lane = lane
-            moved.append(row)
+        moved += [Allocation(pk=key, lane=lane) for key, lane in placed.moves.items()]
         new += [
             Allocation(
                 appointment=appointment,
@@ -175,18 +182,18 @@ def take(
     if moved:
         # One statement: the exclusion constraint looks when it ends, so lanes may swap.
         Allocation.objects.bulk_update(moved, ["lane"])
-    Allocation.objects.bulk_create(new)
+    stored.insert(new)
 
 
 def _placed(
-    wanted: Sequence[tuple[lanes.Wanted, Interval]], rows: Mapping[int, Allocation], resource: Resource
+    wanted: Sequence[tuple[lanes.Wanted, Interval]],
+    existing: Sequence[lanes.Occupied[int]],
+    resource: Resource,
 ) -> lanes.Placements[int]:
     """Lanes for what is wanted of one resource among the rows it has. Raises LostRace."""
     placed = lanes.place_all(
         new=[want for want, _during in wanted],
-        existing=[
-            lanes.Occupied(row.pk, row.lane, Interval(row.start_at, row.end_at)) for row in rows.values()
-        ],
+        existing=existing,
         capacity=resource.capacity,
         kind=resource.kind,
     )
@@ -197,32 +204,16 @@ def _placed(
 
 def _neighbours(
     wanted: Collection[int], visit: Appointment | Hold, now: datetime, *, reach: timedelta = timedelta(0)
-) -> defaultdict[int, dict[int, Allocation]]:
+) -> dict[int, list[lanes.Occupied[int]]]:
     """What stands in the visit's time, or so far around it, on the locked resources.
 
     That decides whether the visit fits, and into which lanes if nothing need move; which rows to move
     depends on those around them too. Removes the expired holds among it.
     """
-    found: defaultdict[int, dict[int, Allocation]] = defaultdict(dict)
-    expired = []
-    for row in (
-        Allocation.objects.filter(
-            resource__in=list(wanted),
-            released_at__isnull=True,
-            start_at__lt=visit.end_at + reach,
-            end_at__gt=visit.start_at - reach,
-            # Follows from the first line, but the index is on the end, and the months ahead are full.
-            end_at__lt=visit.end_at + reach + _LONGEST,
-        )
-        .order_by()
-        .only("pk", "resource_id", "lane", "start_at", "end_at", "expires_at")
-    ):
-        if row.expires_at is not None and row.expires_at <= now:
-            expired.append(row.pk)
-        else:
-            found[row.resource_id][row.pk] = row
-    if expired:
-        Allocation.objects.filter(pk__in=expired).delete()
+    during = Interval(visit.start_at - reach, visit.end_at + reach)
+    found, over = under_locks.occupied(resource_ids=wanted, during=during, now=now)
+    if over:
+        Allocation.objects.filter(pk__in=over).delete()
     return found
 
 
@@ -257,17 +248,16 @@ def refuse_held_patient(visit: Appointment | Hold, *, now: datetime) -> None:
 
     Two visits exclude each other in the database; holds end by the clock, which no constraint can read.
     """
-    held = Hold.objects.active(now).filter(
-        patient=visit.patient_id, start_at__lt=visit.end_at, end_at__gt=visit.start_at
-    )
+    hold_id = None
     if isinstance(visit, Hold):
-        held = held.exclude(pk=visit.pk)
+        hold_id = visit.pk
         visits = Appointment.objects.filter(
             patient=visit.patient_id, start_at__lt=visit.end_at, end_at__gt=visit.start_at
         ).exclude(status__in=Appointment.FREES_RESOURCES)
         if visits.exists():
             raise patient_busy()
-    if held.exists():
+    during = Interval(visit.start_at, visit.end_at)
+    if under_locks.patient_is_held(visit.patient_id, during=during, now=now, except_id=hold_id):
         raise Conflict(
             "A time is being held for this patient then. Use that hold, release it, or choose another time.",
             code="patient_busy",

@@ -13,6 +13,7 @@ from django.db import IntegrityError
 
 from clinic.access.models import Site
 from clinic.access.policy import Actor
+from clinic.common import rows as stored
 from clinic.common import versions
 from clinic.common.errors import Conflict, DomainError, Invalid, NotFound
 from clinic.common.intervals import Interval
@@ -25,7 +26,7 @@ from scheduling.domain.ticks import on_grid
 from scheduling.domain.transitions import Status
 from scheduling.models import Appointment, Course, Hold, Resource, VisitType
 from scheduling.selectors.availability import Question, Visit, nearest
-from scheduling.services import allocations, course_gaps, history, reminders
+from scheduling.services import allocations, course_gaps, freed, history, reminders
 from scheduling.services.allocations import LostRace
 
 T = TypeVar("T")
@@ -100,7 +101,7 @@ def write(
     Raises LostRace, Conflict, IntegrityError for :func:`race` to make sense of.
     """
     verify(question, start, resources)
-    appointment = Appointment.objects.create(
+    appointment = Appointment(
         patient=patient,
         visit_type=question.visit_type,
         site=question.site,
@@ -113,12 +114,14 @@ def write(
         # Only until the caller has the course number its sessions by date.
         session_number=course.sessions_planned if course else None,
     )
+    stored.insert([appointment])
     if hold is None:
         allocations.take(appointment, chosen, resources, now=question.now)
+        freed.taken([appointment], now=question.now)
     else:
         allocations.hand_over(hold, appointment)
     history.record(appointment, actor=actor, verb="book", before="", now=question.now, reason=reason)
-    reminders.refresh(appointment=appointment, patient=patient, now=question.now, reason="booked")
+    reminders.begin(appointments=[appointment], patient=patient, now=question.now)
     return appointment
 
 
@@ -132,10 +135,12 @@ def reschedule(
     expected_version: int | None = None,
     reason: str = "",
     note: str = "",
+    recheck: Callable[[Appointment], None] | None = None,
 ) -> Appointment:
     """Move a visit: same id, everything checked again, unsent messages replaced by those of the new start.
 
-    A confirmation was for the old time, so the visit is ``booked`` again. Raises as :func:`book`,
+    A confirmation was for the old time, so the visit is ``booked`` again. ``recheck`` refuses, under the
+    locks and before anything is written, what the caller allows less than staff. Raises as :func:`book`,
     and Invalid ``same_start``.
     """
     known = _visible(appointment_id, actor)
@@ -161,6 +166,7 @@ def reschedule(
         expected_version=expected_version,
         reason=reason,
         note=note,
+        recheck=recheck,
     )
     return race(move, question, at)
 
@@ -175,6 +181,7 @@ def _reschedule(
     expected_version: int | None,
     reason: str,
     note: str,
+    recheck: Callable[[Appointment], None] | None,
 ) -> Appointment:
     chosen = allocations.propose(question, start)
     resources = [
@@ -188,6 +195,8 @@ def _reschedule(
     before = _require_movable(appointment)
     if appointment.start_at == start and not question.resource_ids:
         raise Invalid("The appointment is already at this time.", code="same_start")
+    if recheck is not None:
+        recheck(appointment)
     verify(question, start, resources)
     moved_from = appointment.start_at
     allocations.leave(appointment, now=question.now)
@@ -198,6 +207,7 @@ def _reschedule(
     appointment.plan_version += 1
     versions.save(appointment, "start_at", "end_at", "scheduled_at", "status", "plan_version")
     allocations.take(appointment, chosen, resources, now=question.now)
+    freed.taken([appointment], now=question.now)
     history.record(
         appointment,
         actor=actor,

@@ -10,18 +10,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from django.db import IntegrityError
-from django.db.models import Q
 
 from clinic.access.policy import Actor
+from clinic.common import rows as stored
 from clinic.common import versions
 from clinic.common.errors import DomainError
 from clinic.common.intervals import Interval
 from patients.models import Patient
 from scheduling.domain.phases import Kind
 from scheduling.domain.transitions import Status, Verb, next_status
-from scheduling.models import Appointment, Closure, Course, Resource
+from scheduling.models import Appointment, Course, Resource
+from scheduling.selectors import under_locks
 from scheduling.selectors.availability import Question, search
-from scheduling.services import allocations, history, reminders
+from scheduling.services import allocations, freed, history, reminders
 from scheduling.services.allocations import LostRace
 
 
@@ -132,7 +133,8 @@ def write(
             serving = [each for each in resources if each.pk in set(chosen[sitting.number].values())]
             allocations.take(visit, chosen[sitting.number], serving, now=now)
             visits.append(visit)
-    for visit in visits:  # not before all exist: which one is the first visit depends on the others
+    freed.taken(visits, now=now)
+    for visit in visits:
         before, start = moved_from.get(visit.pk, ("", None))
         history.record(
             visit,
@@ -143,35 +145,36 @@ def write(
             reason=reason,
             moved_from=start,
         )
-        reminders.refresh(
-            appointment=visit, patient=patient, now=now, reason="rescheduled" if start else "booked"
-        )
+    # Not before all exist: which one is the first visit depends on the others.
+    told = reminders.confirm_together(appointments=visits, patient=patient, now=now)
+    for visit in visits:
+        if visit.pk in moved_from:
+            reminders.refresh(appointment=visit, patient=patient, now=now, reason="rescheduled", told=told)
+    if added:
+        reminders.begin(appointments=list(added.values()), patient=patient, now=now, told=told)
 
 
 def _verify(
     course: Course, sittings: Sequence[Sitting], chosen: Chosen, resources: Collection[Resource]
 ) -> None:
-    """Under the locks: no closure came and nobody went out of service, for all sessions in one query."""
+    """As allocations.verify, for all sessions in one query."""
     if not sittings:
         return
     length = allocations.length_of(course.visit_type)
-    closures = Closure.objects.filter(
-        Q(site=course.site_id) | Q(resource__in=[resource.pk for resource in resources]),
-        start_at__lt=sittings[-1].start + length,
-        end_at__gt=sittings[0].start,
+    closures = under_locks.closures(
+        site_id=course.site_id,
+        resource_ids=[resource.pk for resource in resources],
+        during=Interval(sittings[0].start, sittings[-1].start + length),
     )
-    closed = list(closures.order_by().values_list("resource_id", "start_at", "end_at"))
-    in_service = {resource.pk for resource in resources if resource.active}
     for sitting in sittings:
         serving = set(chosen[sitting.number].values())
-        hit = any(
-            start < sitting.start + length and end > sitting.start
-            for resource, start, end in closed
-            if resource in {None, *serving}
-        )
         with naming(sitting.number):
-            if hit or not serving <= in_service:
-                raise LostRace
+            allocations.refuse_closed(
+                closures,
+                start=sitting.start,
+                visit_type=course.visit_type,
+                resources=[each for each in resources if each.pk in serving],
+            )
 
 
 def _add(
@@ -195,7 +198,7 @@ def _add(
     ]
     if visits:
         with naming(sittings[0].number):
-            Appointment.objects.bulk_create(visits)
+            stored.insert(visits)
     return {sitting.number: visit for sitting, visit in zip(sittings, visits, strict=True)}
 
 

@@ -83,7 +83,7 @@ def create(
         raise _refused(
             "patient", "patient_inactive", "This patient is not active. Activate the record first."
         )
-    _check_day(due_on, patient=patient, now=now)
+    check_day(due_on, patient=patient, now=now)
     if appointment_id is not None:
         visits = Appointment.objects.filter(pk=appointment_id, patient=patient)
         if not visits.exists():
@@ -110,7 +110,7 @@ def move(
     follow_up, patient = _locked(actor, follow_up_id, expected_version)
     domain.after(Status(follow_up.status), Verb.MOVE)
     if follow_up.due_on != due_on:
-        _check_day(due_on, patient=patient, now=now)
+        check_day(due_on, patient=patient, now=now)
         follow_up.due_on = due_on
         versions.save(follow_up, "due_on")
     return follow_up
@@ -163,7 +163,8 @@ def _locked(actor: Actor, follow_up_id: int, expected_version: int | None) -> tu
     return follow_up, patient
 
 
-def _check_day(due_on: date, *, patient: Patient, now: datetime) -> None:
+def check_day(due_on: date, *, patient: Patient, now: datetime) -> None:
+    """Refuse a day on which nothing can be owed: Invalid (``due_in_the_past``, ``due_too_far_ahead``)."""
     today = now.astimezone(patient.site.zone).date()
     if due_on < today:
         raise _refused("due_on", "due_in_the_past", "This day is over. Choose today or a later day.")

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from clinic.access.policy import Actor
+from clinic.common import rows as stored
 from scheduling.models import Appointment, AppointmentEvent
 
 
@@ -18,7 +19,7 @@ def record(
     moved_from: datetime | None = None,
 ) -> None:
     """Add one event; the appointment already is as the verb left it."""
-    AppointmentEvent.objects.create(
+    event = AppointmentEvent(
         appointment=appointment,
         verb=verb,
         from_status=before,
@@ -31,6 +32,7 @@ def record(
         moved_from=moved_from,
         moved_to=appointment.start_at if moved_from else None,
     )
+    stored.insert([event])
 
 
 def latest_step(appointment: Appointment) -> AppointmentEvent | None:

@@ -3,6 +3,7 @@
 A hold takes time exactly as a booking does (allocations.py); it only ends differently, by the clock.
 """
 
+from collections import defaultdict
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -15,9 +16,10 @@ from clinic.common.errors import Conflict, FieldError, Invalid, NotFound
 from clinic.common.intervals import Interval
 from clinic.common.transactions import durable
 from patients.models import Patient
-from scheduling.models import Appointment, Hold, HoldPolicy, Resource, VisitType
+from scheduling.models import Allocation, Appointment, Hold, HoldPolicy, Resource, VisitType
+from scheduling.selectors import waitlist as selector
 from scheduling.selectors.availability import Question
-from scheduling.services import allocations, appointments
+from scheduling.services import allocations, appointments, freed
 
 DEFAULT_MINUTES = 10
 """API.md. Counts only where a clinic deleted even the default policy row."""
@@ -71,6 +73,7 @@ def _hold(*, actor: Actor, question: Question, patient_id: int, start: datetime)
         created_by_id=actor.user_id,
     )
     allocations.take(kept, chosen, resources, now=now)
+    freed.taken([kept], now=now)
     return kept
 
 
@@ -135,13 +138,13 @@ def _use(*, actor: Actor, question: Question, hold_id: int, reason: str) -> Appo
 
 @durable
 def release(*, actor: Actor, now: datetime, hold_id: int, expected_version: int | None = None) -> Hold:
-    """Give the time back before it expires; one that is over already stays as it is.
+    """Give the time back before it expires, to those who wait; one that is over already stays as it is.
 
     Raises Conflict (``hold_used``), StaleVersion, NotFound, Forbidden.
     """
     known = _visible(hold_id, actor)
     actor.require("appointments.write", known.site_id)
-    kept, _patient, _resources = _locked(hold_id)
+    kept, _patient, resources = _locked(hold_id)
     versions.require_version(kept, expected_version)
     status = kept.status_at(now)
     if status == Hold.Status.USED:
@@ -150,7 +153,29 @@ def release(*, actor: Actor, now: datetime, hold_id: int, expected_version: int 
         allocations.let_go(kept)
         kept.ended_at = now
         versions.save(kept, "ended_at")
+        freed.of_holds([(kept, [each.pk for each in resources])], cause="hold_released", now=now)
     return kept
+
+
+@durable
+def notice_expired(*, now: datetime, limit: int) -> int:
+    """Tell the waiting list, once each, which holds ended by the clock; how many there were.
+
+    Booking never waits for this: an expired hold stands for nothing. One that is being used this moment is
+    left for the next time.
+    """
+    ids = selector.expired_holds(now=now, limit=limit)
+    if not ids:
+        return 0
+    rows = Hold.objects.select_for_update(of=("self",), skip_locked=True)
+    expired = list(rows.filter(pk__in=ids, ended_at=None, noticed_at=None).order_by("pk"))
+    had: dict[int, set[int]] = defaultdict(set)
+    kept = Allocation.objects.filter(hold__in=expired).order_by()
+    for hold_id, resource_id in kept.values_list("hold_id", "resource_id"):
+        had[hold_id or 0].add(resource_id)
+    freed.of_holds([(each, had[each.pk]) for each in expired], cause="hold_expired", now=now)
+    Hold.objects.filter(pk__in=[hold.pk for hold in expired]).update(noticed_at=now)
+    return len(expired)
 
 
 def _locked(hold_id: int) -> tuple[Hold, Patient, list[Resource]]:

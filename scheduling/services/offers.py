@@ -57,7 +57,7 @@ def offer_freed_slots(*, now: datetime, limit: int) -> int:
 
 def advance(*, slot_id: int, now: datetime) -> None:
     """Expire and take back offers of one freed time, make new ones, or close it. Safe to repeat and race."""
-    slot = FreedSlot.objects.select_related("site", "appointment").filter(pk=slot_id).first()
+    slot = FreedSlot.objects.select_related("site", "appointment", "hold").filter(pk=slot_id).first()
     if slot is None or slot.status != FreedSlot.Status.OPEN:
         return
     policy = selector.policy_of(slot.site_id)
@@ -75,13 +75,14 @@ def _advance(*, slot: FreedSlot, policy: WaitlistPolicy, weighed: selector.Weigh
     locked = FreedSlot.objects.select_for_update(of=("self",)).select_related("site").get(pk=slot.pk)
     if locked.version != slot.version or locked.status != FreedSlot.Status.OPEN:
         return
-    standing = []
+    standing, taken_back = [], False
     for offer in _standing(locked):
         possible = weighed.possible.get(offer.entry.visit_type_id, frozenset())
         if now >= offer.expires_at:
             _end(offer, Verb.EXPIRE, patient=patients[offer.patient_id], now=now)
         elif offer.start_at not in possible:
             _end(offer, Verb.SUPERSEDE, patient=patients[offer.patient_id], now=now, tell=True)
+            taken_back = True
         else:
             standing.append(offer)
     room = at_once - len(standing)
@@ -91,7 +92,7 @@ def _advance(*, slot: FreedSlot, policy: WaitlistPolicy, weighed: selector.Weigh
     moments = [offer.expires_at for offer in (*standing, *made)]
     if policy.mode == Mode.PARALLEL or not moments:
         moments += [found.later for _entry, found in weighed.entries if found.later is not None]
-    if dropped:
+    if dropped or taken_back:  # who lost a start may still be offered another one
         moments.append(now)
     locked.next_action_at = min(moments, default=None)
     locked.status = FreedSlot.Status.OPEN if moments else FreedSlot.Status.CLOSED
@@ -168,8 +169,9 @@ def _still_ready(
 def accept(*, actor: Actor, now: datetime, offer_id: int, expected_version: int | None = None) -> Offer:
     """The patient says yes: book them, on what was freed. Exactly one offer of a freed time is accepted.
 
-    The others are told that it is gone. Raises Conflict (``offer_gone``, ``offer_expired``,
-    ``invalid_transition``, ``patient_busy``), Invalid as a booking does, StaleVersion, NotFound, Forbidden.
+    The others are told that it is gone, and what is left of it is offered anew. Raises Conflict
+    (``offer_gone``, ``offer_expired``, ``invalid_transition``, ``patient_busy``), Invalid as a booking does,
+    StaleVersion, NotFound, Forbidden.
     """
     known = _visible(offer_id, actor)
     actor.require("appointments.write", known.slot.site_id)
@@ -223,6 +225,7 @@ def _accept(*, actor: Actor, now: datetime, known: Offer, expected_version: int 
         _end(each, Verb.SUPERSEDE, patient=patients[each.patient_id], now=now, tell=True)
     slot.status, slot.next_action_at = FreedSlot.Status.TAKEN, None
     versions.save(slot, "status", "next_action_at")
+    freed.rest_of(slot, now=now)
     if offer.appointment.course_id is not None:
         course_gaps.after_change(offer.appointment, now=now)
     return offer

@@ -1,7 +1,8 @@
 """What a prescriber does: prescribe, change the dose, stop, switch, restart.
 
 Each verb adds events to the history and replans the check-ins in one durable transaction, with the patient
-row locked first, so that two orders for one patient are always one after the other.
+row locked first, so that two orders for one patient are always one after the other. What another medicine
+or a condition warns of is raised as a screening flag in the same transaction: it never blocks the order.
 """
 
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from clinic.common import versions
 from clinic.common.errors import FieldError, Invalid, NotFound
 from clinic.common.transactions import durable
 from patients.models import Patient
+from patients.services import flags
 from scheduling.domain import dose_orders
 from scheduling.domain.check_in_history import DoseEvent, DoseKind
 from scheduling.domain.dose_orders import Step
@@ -222,6 +224,7 @@ def _begin(
         **doses.shown(events=events, patient=patient, now=now),
     )
     doses.add_events(prescription=prescription, events=events, actor=actor, now=now)
+    flags.refresh(patient=patient, now=now)
     check_ins.replan(prescription=prescription, patient=patient, events=events, now=now)
     return prescription
 
@@ -241,6 +244,7 @@ def _add(
     for name, value in shown.items():
         setattr(prescription, name, value)
     versions.save(prescription, *shown)
+    flags.refresh(patient=patient, now=now)
     check_ins.replan(prescription=prescription, patient=patient, events=events, now=now)
     return prescription
 

@@ -19,7 +19,7 @@ from scheduling.domain.phases import Kind
 from scheduling.domain.transitions import Status
 from scheduling.models import Allocation, Appointment, Closure, Resource
 from scheduling.selectors.availability import Visit
-from scheduling.services import allocations, history
+from scheduling.services import allocations, freed, history
 from scheduling.services.allocations import LostRace
 
 _REASSIGNABLE = frozenset({Status.BOOKED, Status.CONFIRMED, Status.ARRIVED})
@@ -78,7 +78,9 @@ def _reassign(*, actor: Actor, now: datetime, swaps: Sequence[Swap], reason: str
         history.record(
             visit, actor=actor, verb="reassign", before=visit.status, now=now, reason=reason, note=note
         )
-    return [visit for visit, _chosen, _before in visits]
+    changed = [visit for visit, _chosen, _before in visits]
+    freed.taken(changed, now=now)
+    return changed
 
 
 def _lock_patients(swaps: Sequence[Swap]) -> None:

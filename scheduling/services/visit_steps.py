@@ -9,14 +9,16 @@ from django.db import IntegrityError
 
 from clinic.access.policy import Actor
 from clinic.common import versions
-from clinic.common.errors import Invalid
+from clinic.common.errors import Conflict, Invalid
 from clinic.common.transactions import durable
+from patients.selectors.assessments import hold_on_treatment
 from scheduling.domain import refusals, transitions
 from scheduling.domain.transitions import Status, Verb
-from scheduling.models import Appointment
+from scheduling.models import Appointment, VisitType
 from scheduling.services import allocations, course_gaps, follow_ups, history, reminders
 
 _CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
+_HELD = frozenset({VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE})
 
 
 @durable
@@ -33,7 +35,8 @@ def step(
     """Take one step of the transition table. Cancel and no-show free the resources at once.
 
     Raises Conflict (``invalid_transition``, naming the state and what is possible), Invalid
-    (``too_early``: a no-show before the visit begins), StaleVersion, NotFound, Forbidden.
+    (``too_early``: a no-show before the visit begins), Conflict (``safety_hold``: an infusion of a patient
+    with a safety alarm that is not signed off), StaleVersion, NotFound, Forbidden.
     """
     appointment, resources = allocations.lock_appointment(
         appointment_id, expected_version=expected_version, actor=actor
@@ -41,6 +44,8 @@ def step(
     actor.require("infusion_day.write" if verb in _CLINICAL else "appointments.write", appointment.site_id)
     before = Status(appointment.status)
     after = transitions.next_status(before, verb)
+    if verb == Verb.START:
+        _require_no_safety_hold(appointment)
     if verb == Verb.NO_SHOW and now < appointment.start_at:
         raise Invalid("The visit has not begun, so nobody missed it. Cancel it instead.", code="too_early")
     appointment.status = after.value
@@ -54,6 +59,19 @@ def step(
     if after in transitions.FREES_RESOURCES:
         course_gaps.after_change(appointment, now=now)
     return appointment
+
+
+def _require_no_safety_hold(appointment: Appointment) -> None:
+    """DOMAIN section 4: the next infusion is held until a clinician signs off. Other visits go on."""
+    if appointment.visit_type.kind not in _HELD:
+        return
+    held_by = hold_on_treatment(appointment.patient_id)
+    if held_by:
+        raise Conflict(
+            "A safety alarm of this patient is not signed off. A prescriber clears it for treatment first.",
+            code="safety_hold",
+            alarms=[alarm.pk for alarm in held_by],
+        )
 
 
 @durable

@@ -84,7 +84,7 @@ class TestPrescribe:
         response = prescriber.get(f"{URL}{prescribed['id']}/")
         assert response.headers["ETag"] == '"1"'
         shown = response.json()
-        assert {**shown, "check_ins": prescribed["check_ins"]} == prescribed
+        assert {**shown, "check_ins": prescribed["check_ins"], "flags": []} == prescribed
         assert (shown["dose_mg"], shown["status"], shown["drug_class"]) == (50.0, "active", "ssri")
         [event] = shown["dose_events"]
         assert (event["kind"], event["ordered_on"], event["effective_on"], event["standing"]) == (

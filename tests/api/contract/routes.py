@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from patients.models import Patient
 from tests.meta.test_routes_name_permissions import api_routes
 
 _GROUP = re.compile(r"\(\?P<(\w+)>[^)]*\)")
@@ -32,7 +33,8 @@ class Route:
         """The address with the id of a record of the view's own model, or with ``pk``."""
         model = getattr(getattr(self.view, "queryset", None), "model", None)
         found = ids.get(model, 1) if pk is None and model else pk
-        return re.sub(r"\{\w+\}", str(found), self.template)
+        below_patient = self.template.replace("{patient_id}", str(ids.get(Patient, 1)))
+        return re.sub(r"\{\w+\}", str(found), below_patient)
 
 
 def _methods(callback: Any) -> Mapping[str, str]:

@@ -15,7 +15,8 @@ from clinic.access.models import Site, User
 from clinic.access.policy import SYSTEM, Role
 from clinic.common import clock
 from patients.models import Condition, Patient
-from patients.services import conditions, work_items
+from patients.services import assessments, conditions, work_items
+from patients.services.assessments import Submission
 from scheduling.models import Appointment, Prescription, Resource
 from scheduling.services import appointments, calendars, follow_ups, offers, prescriptions
 from tests.conftest import NOW
@@ -24,6 +25,20 @@ from tests.factories import PatientFactory, SiteFactory, UserFactory, open_clini
 ROLES = ("front_desk", "nurse", "prescriber", "manager", "auditor", "admin", "anonymous")
 START = NOW + timedelta(days=7, hours=1)
 """Monday 09:00 in Denver, a week from now: the booked visit."""
+
+
+BACKGROUND: Mapping[str, dict[str, Any]] = {
+    "symptoms": {"symptom": "allodynia", "body_sites": ["feet"], "severity": 6},
+    "allergies": {"substance": "Penicillin"},
+    "medicines": {"name": "Metformin", "medicine_class": "other"},
+    "family-history": {"relation": "mother", "condition": "depression"},
+    "pregnancy": {"state": "not_pregnant", "as_of_on": "2027-01-04"},
+    "other-conditions": {"concern": "cancer"},
+    "pain-assessments": {
+        "assessed_on": "2027-01-04",
+        "results": [{"test": "emg", "question": "source", "finding": "Slow"}],
+    },
+}
 
 
 @dataclass
@@ -83,6 +98,7 @@ def make_clinic() -> Clinic:
         if role != "anonymous":
             clinic.secrets[role] = _token(role, site)
     _make_waiting_and_courses(clinic)
+    _make_background(clinic)
     return clinic
 
 
@@ -108,7 +124,20 @@ def _make_the_rest(*, site: Site, resource: Resource, patient: Patient) -> None:
         now=NOW,
     )
     code = Condition.objects.order_by("code").values_list("code", flat=True)[0]
+    submission = Submission(instrument="PHQ-9", answers={"9": 1}, answered_at=NOW, source="in_clinic")
+    assessments.record(actor=SYSTEM, now=NOW, patient_id=patient.pk, submission=submission)
     conditions.add(actor=SYSTEM, now=NOW, patient_id=patient.pk, code=code, onset_on=None)
+
+
+def _make_background(clinic: Clinic) -> None:
+    """An entry of each kind, a flag by hand, a treatment plan."""
+    below = f"patients/{clinic.patient.pk}"
+    for kind, body in BACKGROUND.items():
+        _post(clinic, f"{below}/background/{kind}/", body)
+    _post(clinic, f"{below}/flags/", {"kind": "other", "value": "Faints easily"})
+    item = {"kind": "therapy", "starts_on": "2027-01-05"}
+    plan = {"title": "Walk again", "starts_on": "2027-01-04", "items": [item]}
+    _post(clinic, "treatment-plans/", {**plan, "patient": clinic.patient.pk})
 
 
 def _make_waiting_and_courses(clinic: Clinic) -> None:

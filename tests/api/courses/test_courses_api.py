@@ -290,6 +290,17 @@ def test_one_nurse_for_the_whole_course_if_asked(book: Book, site: Site) -> None
     assert first.pk not in nurses
 
 
+def test_a_session_is_booked_beside_a_closure_of_what_it_no_longer_needs(book: Book, site: Site) -> None:
+    """The nurse leaves at 10:45, when the session of 09:00 needs only its chair, for turnover."""
+    Closure.objects.create(
+        resource=Resource.objects.get(site=site, kind="nurse"),
+        start_at=datetime.fromisoformat("2027-01-13T10:45:00-07:00"),
+        end_at=datetime.fromisoformat("2027-01-13T12:00:00-07:00"),
+        reason="Training",
+    )
+    assert book(MOOD, MORNINGS).status_code == 201
+
+
 def test_the_note_is_for_those_who_read_prescriptions(
     book: Book, desk: APIClient, site: Site, client_as: Callable[..., APIClient]
 ) -> None:

@@ -45,12 +45,16 @@ def test_anas_course_is_planned_and_booked_as_the_journey_has_it(
     assert starts(course["sessions"]) == ANA
     assert [gap["days"] for gap in course["gaps"]] == [2, 2, 3, 2, 2]
     assert (course["drift"], course["owed"], course["status"]) == ([], 0, "active")
-    first, *others = course["sessions"]
-    kinds = set(Message.objects.filter(subject_id=first["appointment"]).values_list("kind", flat=True))
-    assert "confirmation" in kinds
-    for session in others:
-        queued = Message.objects.filter(subject_kind="appointment", subject_id=session["appointment"])
-        assert not queued.filter(kind="preparation").exists(), "only the first visit gets the preparation"
+    told = Message.objects.filter(subject_kind="course", subject_id=course["id"])
+    assert set(told.values_list("kind", "channel")) == {
+        ("course_confirmation", "email"),
+        ("course_confirmation", "sms"),
+    }
+    for session in course["sessions"]:
+        about = Message.objects.filter(subject_kind="appointment", subject_id=session["appointment"])
+        assert not about.filter(kind="confirmation").exists(), "one message confirms them all"
+        if session["number"] > 1:
+            assert not about.filter(kind="preparation").exists(), "only the first visit gets the preparation"
 
 
 def test_bens_course_and_its_tenth_day_past_presidents_day(

@@ -6,18 +6,50 @@ from decimal import Decimal
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
-from patients.models import Condition, ContactPolicy, Message, MessageTemplate, Patient, WorkItem
+from patients.models import (
+    AlarmPolicy,
+    Assessment,
+    Condition,
+    ContactPolicy,
+    CrisisContact,
+    FlagKind,
+    InboundMessage,
+    Instrument,
+    Message,
+    MessageTemplate,
+    Patient,
+    SafetyAlarm,
+    Term,
+    Threshold,
+    Washout,
+    WorkItem,
+)
+from patients.services import assessments, flags
+from patients.services.assessments import Submission
 from scheduling.models import (
     CheckIn,
     CheckInPolicy,
     CheckInRule,
     Closure,
+    ConfirmationRule,
+    Course,
+    CourseTemplate,
     FollowUp,
+    FreedSlot,
+    Hold,
+    HoldPolicy,
+    Offer,
+    PatientPagePolicy,
     Prescription,
     ReminderRule,
+    Repair,
+    RepairChange,
+    SiteHolidayCalendar,
+    WaitlistEntry,
+    WaitlistPolicy,
     WorkingHours,
 )
-from scheduling.services import prescriptions
+from scheduling.services import prescriptions, treatment_plans
 from tests.conftest import NOW
 from tests.factories import PatientFactory, UserFactory, open_clinic, visit_type
 from tests.factories.bookings import booked
@@ -34,6 +66,16 @@ def prescribed(patient: Patient) -> Prescription:
         dose_mg=Decimal(50),
         first_dose_on=NOW.date(),
     )
+
+
+def alarming(patient: Patient) -> SafetyAlarm:
+    """A PHQ-9 of which only item 9 is answered: incomplete, and an alarm."""
+    submission = Submission(
+        instrument="PHQ-9", answers={"9": 1}, answered_at=NOW, source=Assessment.Source.IN_CLINIC
+    )
+    alarm = assessments.record(actor=SYSTEM, now=NOW, patient_id=patient.pk, submission=submission).alarm
+    assert alarm is not None
+    return alarm
 
 
 @dataclass
@@ -53,6 +95,7 @@ def furnish(site: Site) -> Clinic:
     medicine = prescribed(patient)
     check_in = CheckIn.objects.filter(patient=patient).first()
     assert check_in is not None
+    alarm = alarming(patient)
     follow_up = FollowUp.objects.create(
         patient=patient, kind="call", due_on=NOW.date(), origin="staff", created_at=NOW
     )
@@ -67,6 +110,15 @@ def furnish(site: Site) -> Clinic:
         not_after=NOW + timedelta(hours=1),
         created_at=NOW,
     )
+    inbound = InboundMessage.objects.create(
+        provider_id=f"SMtest{site.pk}",
+        sender=patient.phone,
+        body="C",
+        received_at=NOW,
+        intent="confirm",
+        patient=patient,
+        outcome="confirmed",
+    )
     item = WorkItem.objects.create(
         kind="contact",
         key=f"test:{site.pk}",
@@ -77,19 +129,28 @@ def furnish(site: Site) -> Clinic:
         opened_at=NOW,
         due_at=NOW,
     )
+    flag = flags.add(actor=SYSTEM, now=NOW, patient_id=patient.pk, kind="other", value="Faints easily")
+    plan = treatment_plans.create(
+        actor=SYSTEM, now=NOW, patient_id=patient.pk, title="Walk again", starts_on=NOW.date()
+    )
     closure = Closure.objects.create(
         site=site, start_at=NOW + timedelta(days=30), end_at=NOW + timedelta(days=31), reason="Holiday"
     )
     hours = WorkingHours.objects.filter(site=site).first()
     assert hours is not None
-    rows = {
+    rows = _planned(site, patient) | {
         "patients_patient": patient.pk,
         "scheduling_appointment": visit.pk,
         "scheduling_prescription": medicine.pk,
         "scheduling_checkin": check_in.pk,
+        "patients_assessment": alarm.assessment_id,
+        "patients_safetyalarm": alarm.pk,
         "scheduling_followup": follow_up.pk,
         "patients_message": message.pk,
+        "patients_inboundmessage": inbound.pk,
         "patients_workitem": item.pk,
+        "patients_screeningflag": flag.pk,
+        "scheduling_treatmentplan": plan.pk,
         "scheduling_closure": closure.pk,
         "scheduling_workinghours": hours.pk,
         "scheduling_resource": chair.pk,
@@ -99,15 +160,85 @@ def furnish(site: Site) -> Clinic:
     return Clinic(site, rows)
 
 
+def _planned(site: Site, patient: Patient) -> dict[str, int]:
+    """A course with a session, an entry with an offer of a freed time, a hold, a repair, holidays."""
+    course = course_of(patient)
+    session = booked(site, NOW + timedelta(days=3), on={}, patient=patient, course=course, session_number=1)
+    at = {"start_at": NOW + timedelta(days=2), "end_at": NOW + timedelta(days=2, hours=1)}
+    kind = {"patient": patient, "site": site, "visit_type": visit_type()}
+    entry = WaitlistEntry.objects.create(
+        **kind, earliest_at=NOW, latest_at=NOW + timedelta(days=9), created_at=NOW
+    )
+    slot = FreedSlot.objects.create(site=site, cause="cancelled", freed_at=NOW, next_action_at=NOW, **at)
+    Offer.objects.create(
+        slot=slot, entry=entry, patient=patient, offered_at=NOW, expires_at=NOW + timedelta(hours=1), **at
+    )
+    hold = Hold.objects.create(**kind, created_at=NOW, expires_at=NOW + timedelta(minutes=10), **at)
+    repair = Repair.objects.create(
+        site=site,
+        appointment_ids=[session.pk],
+        time_limit_seconds=5,
+        horizon_days=14,
+        requested_at=NOW,
+        proposed_at=NOW,
+        status="proposed",
+    )
+    RepairChange.objects.create(
+        repair=repair,
+        appointment=session,
+        appointment_version=session.version,
+        sequence=0,
+        together=0,
+        from_start_at=session.start_at,
+        reason="no_place",
+    )
+    holidays = SiteHolidayCalendar.objects.create(site=site, country="US", subdivision="CO")
+    return {
+        "scheduling_course": course.pk,
+        "scheduling_waitlistentry": entry.pk,
+        "scheduling_freedslot": slot.pk,
+        "scheduling_hold": hold.pk,
+        "scheduling_repair": repair.pk,
+        "scheduling_siteholidaycalendar": holidays.pk,
+    }
+
+
+def course_of(patient: Patient) -> Course:
+    """Six sessions of ketamine, none of them booked."""
+    template = CourseTemplate.objects.get(code="ketamine-mood-3-per-week")
+    return Course.objects.create(
+        patient=patient,
+        site=patient.site,
+        template=template,
+        template_version=template.version,
+        visit_type=template.visit_type,
+        stages=template.stages,
+        sessions_planned=6,
+        created_at=NOW,
+    )
+
+
 def shared_rows() -> dict[str, int]:
     """One row of everything that all sites share."""
     shared = {
         "scheduling_visittype": visit_type(),
+        "scheduling_coursetemplate": CourseTemplate.objects.first(),
+        "scheduling_holdpolicy": HoldPolicy.objects.first(),
+        "scheduling_confirmationrule": ConfirmationRule.objects.first(),
+        "scheduling_waitlistpolicy": WaitlistPolicy.objects.first(),
         "scheduling_reminderrule": ReminderRule.objects.first(),
         "scheduling_checkinrule": CheckInRule.objects.first(),
         "scheduling_checkinpolicy": CheckInPolicy.objects.first(),
+        "scheduling_patientpagepolicy": PatientPagePolicy.objects.first(),
         "patients_messagetemplate": MessageTemplate.objects.first(),
         "patients_contactpolicy": ContactPolicy.objects.first(),
+        "patients_instrument": Instrument.objects.first(),
+        "patients_threshold": Threshold.objects.first(),
+        "patients_alarmpolicy": AlarmPolicy.objects.first(),
+        "patients_crisiscontact": CrisisContact.objects.first(),
         "patients_condition": Condition.objects.first(),
+        "patients_term": Term.objects.first(),
+        "patients_flagkind": FlagKind.objects.first(),
+        "patients_washout": Washout.objects.first(),
     }
     return {model: row.pk for model, row in shared.items() if row is not None}

@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.access.models import Site
+from scheduling.models import Offer
 from tests.factories import SiteFactory
 from tests.integration.admin.furnished import Clinic, furnish, shared_rows
 from tests.integration.admin.pages import words
@@ -22,11 +23,26 @@ EVERYBODY = set(ROLES)
 
 LISTS: dict[str, set[str]] = {
     "scheduling_appointment": STAFF,
+    "scheduling_course": STAFF,
+    "scheduling_repair": STAFF,
+    "scheduling_hold": STAFF,
+    "scheduling_waitlistentry": STAFF,
+    "scheduling_freedslot": STAFF,
+    "scheduling_siteholidaycalendar": EVERYBODY,
+    "scheduling_coursetemplate": EVERYBODY,
+    "scheduling_holdpolicy": EVERYBODY,
+    "scheduling_confirmationrule": EVERYBODY,
+    "scheduling_waitlistpolicy": EVERYBODY,
     "patients_patient": STAFF,
     "scheduling_prescription": CLINICAL,
     "scheduling_checkin": CLINICAL,
+    "patients_assessment": CLINICAL,
+    "patients_safetyalarm": CLINICAL,
     "scheduling_followup": STAFF,
+    "scheduling_treatmentplan": CLINICAL,
+    "patients_screeningflag": CLINICAL,
     "patients_message": STAFF,
+    "patients_inboundmessage": STAFF,
     "patients_workitem": STAFF,
     "access_site": EVERYBODY,
     "access_user": MANAGER,
@@ -37,9 +53,17 @@ LISTS: dict[str, set[str]] = {
     "scheduling_reminderrule": EVERYBODY,
     "scheduling_checkinrule": EVERYBODY,
     "scheduling_checkinpolicy": EVERYBODY,
+    "scheduling_patientpagepolicy": EVERYBODY,
     "patients_messagetemplate": EVERYBODY,
     "patients_contactpolicy": EVERYBODY,
+    "patients_instrument": EVERYBODY,
+    "patients_threshold": EVERYBODY,
+    "patients_alarmpolicy": EVERYBODY,
+    "patients_crisiscontact": EVERYBODY,
     "patients_condition": EVERYBODY,
+    "patients_term": EVERYBODY,
+    "patients_flagkind": EVERYBODY,
+    "patients_washout": EVERYBODY,
 }
 """Model -> who sees its list and its pages."""
 
@@ -51,19 +75,39 @@ ADDS: dict[str, set[str]] = {
     "scheduling_workinghours": MANAGER,
     "scheduling_closure": MANAGER,
     "scheduling_visittype": MANAGER,
+    "scheduling_siteholidaycalendar": MANAGER,
+    "scheduling_coursetemplate": MANAGER,
+    "scheduling_holdpolicy": MANAGER,
+    "scheduling_confirmationrule": MANAGER,
+    "scheduling_waitlistpolicy": MANAGER,
+    "scheduling_hold": set(),
+    "scheduling_freedslot": set(),
     "scheduling_reminderrule": MANAGER,
     "scheduling_checkinrule": MANAGER,
     "scheduling_checkinpolicy": MANAGER,
+    "scheduling_patientpagepolicy": MANAGER,
     "patients_messagetemplate": MANAGER,
     "patients_contactpolicy": MANAGER,
+    "patients_threshold": MANAGER,
+    "patients_alarmpolicy": MANAGER,
+    "patients_crisiscontact": MANAGER,
+    "patients_instrument": set(),
+    "patients_assessment": set(),
+    "patients_safetyalarm": set(),
     "patients_condition": MANAGER,
+    "patients_term": MANAGER,
+    "patients_flagkind": MANAGER,
+    "patients_washout": MANAGER,
     "scheduling_prescription": set(),
     "scheduling_checkin": set(),
     "scheduling_followup": set(),
+    "scheduling_treatmentplan": set(),
+    "patients_screeningflag": set(),
     "patients_message": set(),
+    "patients_inboundmessage": set(),
     "patients_workitem": set(),
 }
-"""Model -> who gets its form for a new row. Visits are booked instead, see below."""
+"""Model -> who gets its form for a new row. Visits and courses are booked instead, see below."""
 
 
 @pytest.fixture
@@ -104,6 +148,14 @@ def test_our_own_pages_by_role(role: str, clinic: Clinic, staff: Callable[..., C
         "today": ("index", [], EVERYBODY),
         "book": ("scheduling_appointment_book", [], DESK),
         "move": ("scheduling_appointment_move", [rows["scheduling_appointment"]], DESK),
+        "plan": ("scheduling_course_plan", [], DESK),
+        "extend": ("scheduling_course_extend", [rows["scheduling_course"]], DESK),
+        "replan": ("scheduling_course_replan", [rows["scheduling_course"]], DESK),
+        "interval": ("scheduling_course_interval", [rows["scheduling_course"]], DESK),
+        "stop a course": ("scheduling_course_stop", [rows["scheduling_course"]], DESK),
+        "wait": ("scheduling_waitlistentry_new", [], DESK),
+        "wishes": ("scheduling_waitlistentry_wishes", [rows["scheduling_waitlistentry"]], DESK),
+        "repair": ("scheduling_repair_new", [], DESK),
         "search": ("patients_patient_search", [], STAFF),
         "record": ("patients_patient_record", [rows["patients_patient"]], STAFF),
         "import": ("patients_patient_import", [], MANAGER),
@@ -111,10 +163,26 @@ def test_our_own_pages_by_role(role: str, clinic: Clinic, staff: Callable[..., C
         "dose": ("scheduling_prescription_dose", [rows["scheduling_prescription"]], {"prescriber"}),
         "stop": ("scheduling_prescription_stop", [rows["scheduling_prescription"]], {"prescriber"}),
         "record by phone": ("scheduling_checkin_record", [rows["scheduling_checkin"]], CLINICAL),
+        "record answers": ("patients_assessment_record", [rows["patients_patient"], "PHQ-9"], CLINICAL),
+        "alarm taken on": ("patients_safetyalarm_acknowledge", [rows["patients_safetyalarm"]], CLINICAL),
+        "alarm resolved": ("patients_safetyalarm_resolve", [rows["patients_safetyalarm"]], CLINICAL),
+        "alarm cleared": ("patients_safetyalarm_clear", [rows["patients_safetyalarm"]], {"prescriber"}),
         "follow-up": ("scheduling_followup_new", [rows["patients_patient"]], DESK),
         "follow-up done": ("scheduling_followup_order", [rows["scheduling_followup"], "complete"], DESK),
         "assign": ("patients_workitem_assign", [rows["patients_workitem"]], STAFF),
         "resolve": ("patients_workitem_resolve", [rows["patients_workitem"]], STAFF),
+        "before": ("patients_screeningflag_before", [rows["patients_patient"]], CLINICAL),
+        "entry": ("patients_screeningflag_add_entry", [rows["patients_patient"], "allergy"], CLINICAL),
+        "flag": ("patients_screeningflag_raise", [rows["patients_patient"]], CLINICAL),
+        "acknowledge": (
+            "patients_screeningflag_acknowledge",
+            [rows["patients_screeningflag"]],
+            {"prescriber"},
+        ),
+        "withdraw": ("patients_screeningflag_withdraw", [rows["patients_screeningflag"]], CLINICAL),
+        "new plan": ("scheduling_treatmentplan_new", [rows["patients_patient"]], CLINICAL),
+        "plan item": ("scheduling_treatmentplan_item", [rows["scheduling_treatmentplan"]], CLINICAL),
+        "finish plan": ("scheduling_treatmentplan_finish", [rows["scheduling_treatmentplan"]], CLINICAL),
     }
     got = {
         name: client.get(reverse(f"admin:{url}", args=args)).status_code
@@ -140,6 +208,11 @@ def test_our_own_pages_of_another_site_are_not_there(clinic: Clinic, staff: Call
     client = staff("prescriber", clinic.site)
     pages: list[tuple[str, list[Any]]] = [
         ("scheduling_appointment_move", [rows["scheduling_appointment"]]),
+        ("scheduling_course_extend", [rows["scheduling_course"]]),
+        ("scheduling_course_replan", [rows["scheduling_course"]]),
+        ("scheduling_course_interval", [rows["scheduling_course"]]),
+        ("scheduling_course_stop", [rows["scheduling_course"]]),
+        ("scheduling_waitlistentry_wishes", [rows["scheduling_waitlistentry"]]),
         ("patients_patient_record", [rows["patients_patient"]]),
         ("scheduling_prescription_prescribe", [rows["patients_patient"]]),
         ("scheduling_prescription_dose", [rows["scheduling_prescription"]]),
@@ -148,14 +221,36 @@ def test_our_own_pages_of_another_site_are_not_there(clinic: Clinic, staff: Call
         ("scheduling_followup_new", [rows["patients_patient"]]),
         ("scheduling_followup_order", [rows["scheduling_followup"], "complete"]),
         ("patients_workitem_resolve", [rows["patients_workitem"]]),
+        ("patients_screeningflag_before", [rows["patients_patient"]]),
+        ("patients_screeningflag_add_entry", [rows["patients_patient"], "allergy"]),
+        ("patients_screeningflag_raise", [rows["patients_patient"]]),
+        ("patients_screeningflag_acknowledge", [rows["patients_screeningflag"]]),
+        ("patients_screeningflag_withdraw", [rows["patients_screeningflag"]]),
+        ("scheduling_treatmentplan_new", [rows["patients_patient"]]),
+        ("scheduling_treatmentplan_item", [rows["scheduling_treatmentplan"]]),
+        ("scheduling_treatmentplan_finish", [rows["scheduling_treatmentplan"]]),
     ]
     for name, args in pages:
         assert client.get(reverse(f"admin:{name}", args=args)).status_code == 404, name
-    book = f"{reverse('admin:scheduling_appointment_book')}?patient={rows['patients_patient']}"
-    assert client.get(book).status_code == 404
-    posts = [
+    for name, question in (
+        ("scheduling_appointment_book", f"patient={rows['patients_patient']}"),
+        ("scheduling_course_plan", f"patient={rows['patients_patient']}"),
+        ("scheduling_waitlistentry_new", f"patient={rows['patients_patient']}"),
+        ("scheduling_repair_new", f"closure={rows['scheduling_closure']}"),
+        ("scheduling_repair_new", f"visits={rows['scheduling_appointment']}"),
+    ):
+        assert client.get(f"{reverse(f'admin:{name}')}?{question}").status_code == 404, (name, question)
+    offer = Offer.objects.get(slot=rows["scheduling_freedslot"])
+    posts: list[tuple[str, int, dict[str, str]]] = [
         ("scheduling_appointment_step", rows["scheduling_appointment"], {"verb": "cancel", "version": "1"}),
         ("scheduling_appointment_undo", rows["scheduling_appointment"], {"version": "1"}),
+        ("scheduling_repair_accept", rows["scheduling_repair"], {"version": "1"}),
+        ("scheduling_repair_reject", rows["scheduling_repair"], {"version": "1"}),
+        ("scheduling_waitlistentry_cancel", rows["scheduling_waitlistentry"], {"version": "1"}),
+        ("scheduling_freedslot_accept", offer.pk, {"version": "1"}),
+        ("scheduling_freedslot_decline", offer.pk, {"version": "1"}),
+        ("scheduling_hold_release", rows["scheduling_hold"], {"version": "1"}),
+        ("scheduling_siteholidaycalendar_close", rows["scheduling_siteholidaycalendar"], {}),
         ("patients_patient_consent", rows["patients_patient"], {"channel": "sms", "said": "no"}),
         ("patients_workitem_acknowledge", rows["patients_workitem"], {"version": "1"}),
     ]

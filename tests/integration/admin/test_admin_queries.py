@@ -17,9 +17,21 @@ from tests.integration.admin.furnished import Clinic, furnish
 
 LISTS = (
     "scheduling_appointment",
+    "scheduling_course",
+    "scheduling_repair",
+    "scheduling_hold",
+    "scheduling_waitlistentry",
+    "scheduling_freedslot",
+    "scheduling_coursetemplate",
+    "scheduling_siteholidaycalendar",
+    "scheduling_holdpolicy",
+    "scheduling_confirmationrule",
+    "scheduling_waitlistpolicy",
     "patients_patient",
     "scheduling_prescription",
     "scheduling_checkin",
+    "patients_assessment",
+    "patients_safetyalarm",
     "scheduling_followup",
     "patients_message",
     "patients_workitem",
@@ -75,6 +87,11 @@ def _move_here(elsewhere: Clinic, site: Site) -> None:
             row.save(update_fields=["site", "name"])
     there.workitem_set.update(site=site)
     there.closure_set.update(site=site)
+    there.courses.update(site=site)
+    there.repairs.update(site=site)
+    there.waitlist_entries.update(site=site)
+    there.hold_set.update(site=site)
+    there.freedslot_set.update(site=site)
 
 
 def test_lists_take_a_constant_number_of_queries(site: Site, looking: Client) -> None:
@@ -88,9 +105,13 @@ def test_lists_take_a_constant_number_of_queries(site: Site, looking: Client) ->
     assert max(few.values()) <= MOST
 
 
-@pytest.mark.parametrize("page", ["index", "record", "visit", "book"])
+@pytest.mark.parametrize(
+    ("page", "most"),
+    # Today asks each kind of due work whether it stands still; the record shows a dozen sections.
+    [("index", MOST + 10), ("record", MOST + 8), ("visit", MOST + 4), ("book", MOST + 4)],
+)
 def test_pages_take_a_constant_number_of_queries(
-    page: str, site: Site, looking: Client, clock: Callable[..., None]
+    page: str, most: int, site: Site, looking: Client, clock: Callable[..., None]
 ) -> None:
     clinic = furnish(site)
     clock(NOW + timedelta(days=1))
@@ -105,4 +126,4 @@ def test_pages_take_a_constant_number_of_queries(
     few = queries(looking, url)
     more_of_everything(clinic)
     assert queries(looking, url) == few
-    assert few <= MOST + 4
+    assert few <= most

@@ -372,7 +372,7 @@ def test_new_words_are_a_new_version_and_the_preview_is_filled_in(
 ) -> None:
     client = staff("manager", site)
     old = MessageTemplate.objects.get(kind="confirmation", channel="sms", language="en")
-    assert "Cedar Street Office: you are booked for" in words(
+    assert "Cedar Street Office: booked for" in words(
         client.get(reverse("admin:patients_messagetemplate_change", args=[old.pk]))
     )
     change(client, "patients_messagetemplate", old.pk, body="${site}: see you ${when}. STOP to opt out.")
@@ -403,6 +403,7 @@ def test_words_that_may_not_be_sent_are_refused(
 def test_quiet_hours_of_ones_own_site(site: Site, staff: Callable[..., Client]) -> None:
     client = staff("manager", site)
     data = {"quiet_from": "21:00", "quiet_until": "08:00", "source": "Us", "mark": "D"}
+    data |= {"texts_per_day": "1", "texts_per_week": "3"}
     refused = add(client, "patients_contactpolicy", **data, site=site.pk, pull_to="22:00")
     assert refused.context["adminform"].form.errors
     add(client, "patients_contactpolicy", **data, site=site.pk, pull_to="19:00")

@@ -12,7 +12,8 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from clinic.embedded.mailbox import Delivery, read
-from clinic.embedded.sms_sink import Account, SmsServer
+from clinic.embedded.sms_hooks import Account, Hooks
+from clinic.embedded.sms_sink import SmsServer
 from clinic.embedded.smtp_sink import Handler
 
 RECEIVED_AT = datetime(2027, 1, 4, 17, 0, tzinfo=UTC)
@@ -119,10 +120,23 @@ class _Scripted(Handler):
 
 
 class SmsSink(SmsServer):
-    """The SMS sink; ``before`` runs before a message is accepted, ``after`` when it is in the mailbox."""
+    """The SMS sink; ``before`` runs before a message is accepted, ``after`` when it is in the mailbox.
 
-    def __init__(self, mailbox: Path) -> None:
-        super().__init__(0, account=Account(sid=SID, token=TOKEN), mailbox=mailbox, now=lambda: RECEIVED_AT)
+    With ``web`` it reports to that address, and lets patients write to it.
+    """
+
+    def __init__(self, mailbox: Path, *, web: str = "", answers_stop: bool = False) -> None:
+        account = Account(sid=SID, token=TOKEN)
+        hooks = Hooks(
+            account=account, web=web, mailbox=mailbox, now=lambda: RECEIVED_AT, answers_stop=answers_stop
+        )
+        super().__init__(
+            0,
+            account=account,
+            mailbox=mailbox,
+            now=lambda: RECEIVED_AT,
+            hooks=hooks if web else None,
+        )
         self.mailbox = mailbox
         self.requests = 0
         self.before: Callable[[Mapping[str, str]], None] = lambda _form: None

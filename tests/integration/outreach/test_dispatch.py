@@ -11,9 +11,9 @@ from aiosmtpd.smtp import SMTP, Envelope
 
 from clinic.embedded.sms_sink import Refused
 from patients.gateways.base import Fault, GatewayError, Outgoing
-from patients.models import Attempt, Consent, Message, MessageTemplate, Patient, WorkItem
+from patients.models import Attempt, Consent, Message, MessageTemplate, Patient, PatientLink, WorkItem
 from patients.services import dispatch as dispatching
-from patients.services import outreach
+from patients.services import links, outreach
 from patients.services.dispatch import dispatch
 from tests.factories import PatientFactory
 from tests.integration.outreach.servers import SmsSink, SmtpSink
@@ -61,7 +61,7 @@ class TestWhatGoesOut:
         report = dispatch(now=now)
         (delivery,) = smtp.received()
         assert delivery.to == message.patient.email
-        assert delivery.subject == "Tomorrow: 9:00 AM"
+        assert delivery.subject == "Reminder: Tuesday, January 5, 9:00 AM"
         assert delivery.body.startswith(
             "Hello Ana,\n\nA reminder of your appointment at Cedar Street Office: "
         )
@@ -79,10 +79,14 @@ class TestWhatGoesOut:
         dispatch(now=now)
         (delivery,) = sms.received()
         assert delivery.to == message.patient.phone
+        link = PatientLink.objects.get()
+        opened = delivery.body.split()[-4]
         assert delivery.body == (
-            "Cedar Street Office: recuerde su cita mar 5 ene, 9:00 am. Siga sus instrucciones."
-            " (303) 555-0100. STOP: no mas."
+            f"Cedar Street Office: mar 5 ene, 9:00 am. Antes de venir: {opened} STOP: no mas."
         )
+        assert links.hash_of(opened.split("/")[-2]) == link.token_hash
+        assert (link.subject_kind, link.subject_id, link.message_id) == ("appointment", 7, message.pk)
+        assert link.expires_at == message.not_after  # this context names no end of the visit
         assert message.attempts.get().provider_id == delivery.provider_id
 
     def test_oldest_due_first_and_no_more_than_the_limit(
@@ -119,16 +123,18 @@ class TestWhatGoesOut:
             patient=PatientFactory.create(timezone="America/New_York"),
         )
         dispatch(now=now)
-        assert "by Mon, Jan 11." in sms.received()[0].body
+        assert "by Mon, Jan 11: http" in sms.received()[0].body
+        midnight = datetime.fromisoformat("2027-01-12T00:00-05:00")
+        assert PatientLink.objects.get().expires_at == midnight
 
     def test_the_number_of_queries_per_message_is_small_and_constant(
         self, queued: Queued, now: datetime, django_assert_num_queries: Any
     ) -> None:
         for number in range(6):
             queued(subject_id=number)
-        # Sweep 1; claim 3 and two savepoints; policy, templates 2. Per message: look again 2, outcome 2,
-        # and the two savepoints that stand for commits here.
-        with django_assert_num_queries(1 + 5 + 2 + 6 * (2 + 2 + 4)):
+        # Sweep 1; claim 3 and two savepoints; policy, templates 2. Per message: look again 2, link 1,
+        # outcome 2, and the two savepoints that stand for commits here.
+        with django_assert_num_queries(1 + 5 + 2 + 6 * (2 + 1 + 2 + 4)):
             dispatch(now=now, gateways={"email": Scripted()})
 
 
@@ -155,7 +161,9 @@ class TestTheLastLook:
         assert outcome(message) == ("suppressed", reason)
         assert attempts(message) == [(1, "not_sent", reason, False)]
         assert gateway.sent == []
-        assert WorkItem.objects.count() == (reason != "patient_deceased")
+        other_channel = Message.objects.filter(channel="sms", status="queued").exists()
+        assert other_channel is not reason.startswith("patient_")
+        assert WorkItem.objects.exists() is (reason == "patient_inactive")
 
     def test_texting_was_switched_off(self, queued: Queued, now: datetime, settings: Any) -> None:
         message = queued(channel="sms")
@@ -308,11 +316,9 @@ class TestPermanentFailures:
         assert message.patient.email_failed_at == now
         assert message.patient.version == 2
         assert outcome(other) == ("suppressed", "contact_failed")
-        assert set(WorkItem.objects.values_list("kind", flat=True)) == {
-            "bad_contact",
-            "undelivered_message",
-            "unreachable",
-        }
+        texts = Message.objects.filter(channel="sms", status="queued").order_by("kind")
+        assert [text.kind for text in texts] == ["day_before", "follow"]
+        assert set(WorkItem.objects.values_list("kind", flat=True)) == {"bad_contact"}
 
     def test_a_refused_message_says_nothing_about_the_mailbox(
         self, queued: Queued, smtp: SmtpSink, now: datetime

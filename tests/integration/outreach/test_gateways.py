@@ -15,7 +15,7 @@ from icalendar import Calendar
 from clinic.embedded.sms_sink import Refused
 from patients.gateways import sms as sms_module
 from patients.gateways.base import Attachment, Fault, Gateway, GatewayError, Outgoing
-from patients.gateways.calendar import entry
+from patients.gateways.calendar import Event, entries
 from patients.gateways.email import EmailGateway
 from patients.gateways.sms import SmsGateway
 from tests.integration.outreach.servers import RECEIVED_AT, SmsSink, SmtpSink
@@ -108,13 +108,11 @@ class TestEmail:
             received.append(content_of(envelope))
 
         smtp.on_data = keep
-        ics = entry(
-            uid="appointment-7@onset.example",
-            sequence=2,
+        ics = entries(
+            [Event(appointment_id=7, sequence=2, start_at=RECEIVED_AT, end_at=None)],
+            host="onset.example",
             site="Cedar Street Office",
             language="es",
-            start_at=RECEIVED_AT,
-            end_at=None,
             stamped_at=RECEIVED_AT,
             cancelled=False,
         )

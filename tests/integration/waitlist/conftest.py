@@ -10,8 +10,8 @@ from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
 from patients.models import Patient
 from scheduling.domain.transitions import Verb
-from scheduling.models import Appointment, WaitlistEntry, WaitlistPolicy
-from scheduling.services import appointments, offers, visit_steps
+from scheduling.models import Appointment, Hold, WaitlistEntry, WaitlistPolicy
+from scheduling.services import appointments, holds, offers, visit_steps
 from tests.factories import CREATED, PatientFactory, SiteFactory, open_clinic, visit_type
 
 START = datetime(2027, 2, 8, 16, 0, tzinfo=UTC)
@@ -30,14 +30,7 @@ def clinic(db: None) -> Site:
 @pytest.fixture
 def ben(clinic: Site) -> Appointment:
     """The visit that will be lost: 09:00, the pain protocol, until 14:45."""
-    return appointments.book(
-        actor=SYSTEM,
-        now=datetime(2027, 2, 1, 16, 0, tzinfo=UTC),
-        patient_id=PatientFactory.create(site=clinic).pk,
-        visit_type=visit_type("ketamine-pain"),
-        site=clinic,
-        start=START,
-    )
+    return book(clinic, now=datetime(2027, 2, 1, 16, 0, tzinfo=UTC), code="ketamine-pain")
 
 
 @pytest.fixture
@@ -71,6 +64,43 @@ def one_by_one(clinic: Site) -> None:
         fasting_floor_minutes=120,
         source="this clinic",
         mark="D",
+    )
+
+
+def book(site: Site, *, now: datetime, start: datetime = START, code: str = "ketamine-mood") -> Appointment:
+    """Staff book a new patient."""
+    return appointments.book(
+        actor=SYSTEM,
+        now=now,
+        patient_id=PatientFactory.create(site=site).pk,
+        visit_type=visit_type(code),
+        site=site,
+        start=start,
+    )
+
+
+def hold(site: Site, patient: Patient | None = None, *, code: str = "ketamine-mood") -> Hold:
+    """Staff keep a time the day before."""
+    return holds.hold(
+        actor=SYSTEM,
+        now=DAY_BEFORE,
+        patient_id=(patient or PatientFactory.create(site=site)).pk,
+        visit_type=visit_type(code),
+        site=site,
+        start=START,
+    )
+
+
+def use(held: Hold, *, now: datetime) -> Appointment:
+    """Turn a hold into the visit it is for."""
+    return holds.book(
+        actor=SYSTEM,
+        now=now,
+        hold_id=held.pk,
+        patient_id=held.patient_id,
+        visit_type=held.visit_type,
+        site=held.site,
+        start=held.start_at,
     )
 
 

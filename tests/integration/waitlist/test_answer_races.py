@@ -16,7 +16,7 @@ from scheduling.models import Appointment, FreedSlot, Offer
 from scheduling.services import appointments, offers, visit_steps, waitlist
 from tests.factories import PatientFactory, visit_type
 from tests.factories.racing import race
-from tests.integration.waitlist.conftest import DAY_BEFORE, START, Wait, cancel, tick
+from tests.integration.waitlist.conftest import DAY_BEFORE, START, Wait, book, cancel, tick
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -81,11 +81,11 @@ def test_ben_does_not_come_and_his_chair_goes_to_one_who_waits(clinic: Site, wai
     assert booked.patient_id == winner.patient_id
     assert kinds(loser.patient) == {("waitlist_offer", "withdrawn"), ("waitlist_gone", "queued")}
     assert kinds(winner.patient) == {("waitlist_offer", "withdrawn")}
-    assert FreedSlot.objects.get().status == "taken"
+    assert FreedSlot.objects.get(rest_of=None).status == "taken"
 
 
 def test_of_many_who_say_yes_at_once_exactly_one_is_booked(clinic: Site, wait: Wait) -> None:
-    visit = book(clinic)
+    visit = book(clinic, now=BOOKED)
     entries = [wait() for _ in range(8)]
     cancel(visit)
     tick(DAY_BEFORE)
@@ -98,7 +98,7 @@ def test_of_many_who_say_yes_at_once_exactly_one_is_booked(clinic: Site, wait: W
 
 
 def test_one_yes_sent_many_times_books_once(clinic: Site, wait: Wait) -> None:
-    visit = book(clinic)
+    visit = book(clinic, now=BOOKED)
     wait()
     cancel(visit)
     tick(DAY_BEFORE)
@@ -107,7 +107,7 @@ def test_one_yes_sent_many_times_books_once(clinic: Site, wait: Wait) -> None:
 
 
 def test_ticks_running_at_once_offer_once(clinic: Site, wait: Wait) -> None:
-    visit = book(clinic)
+    visit = book(clinic, now=BOOKED)
     for _ in range(5):
         wait()
     cancel(visit)
@@ -119,7 +119,7 @@ def test_ticks_running_at_once_offer_once(clinic: Site, wait: Wait) -> None:
 
 
 def test_a_yes_a_no_a_booking_and_the_tick_together_leave_one_visit(clinic: Site, wait: Wait) -> None:
-    visit = book(clinic)
+    visit = book(clinic, now=BOOKED)
     entries = [wait() for _ in range(4)]
     cancel(visit)
     tick(DAY_BEFORE)
@@ -142,14 +142,3 @@ def test_a_yes_a_no_a_booking_and_the_tick_together_leave_one_visit(clinic: Site
     assert live.start_at == START
     assert not Offer.objects.filter(status="offered").exists()
     assert not FreedSlot.objects.filter(next_action_at__lte=now).exists()
-
-
-def book(site: Site, *, now: datetime = BOOKED) -> Appointment:
-    return appointments.book(
-        actor=SYSTEM,
-        now=now,
-        patient_id=PatientFactory.create(site=site).pk,
-        visit_type=visit_type(),
-        site=site,
-        start=START,
-    )

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patients.domain.messages import (
+    TRY_THE_OTHER,
     Contact,
     Existing,
     Reach,
@@ -132,8 +133,10 @@ def _is_as_wanted(
     assert len(keys) == len(set(keys))
     asked = {(wish.kind, channel, version) for wish in plan for channel in wish.channels()}
     assert asked <= set(keys)
+    by_key = {(row.kind, row.channel, row.plan_version): row for row in ledger.rows.values()}
     for row in ledger.rows.values():
-        wanted_here = (row.kind, row.channel, row.plan_version) in asked
+        key = (row.kind, row.channel, row.plan_version)
+        wanted_here = key in asked or _takes_over(row, asked, by_key)
         if not wanted_here:
             assert row.status not in WAITING
             assert row.status != RowStatus.SENDING or row.reason == "moved"
@@ -144,6 +147,16 @@ def _is_as_wanted(
             assert row.due_at <= row.not_after
         if row.status == RowStatus.SUPPRESSED:
             assert row.reason in set(Suppression)
+
+
+def _takes_over(
+    row: Existing, asked: set[tuple[str, str, int]], by_key: dict[tuple[str, str, int], Existing]
+) -> bool:
+    """Whether it stands in for the one channel that was asked for and cannot carry the message."""
+    other = (row.kind, "sms" if row.channel == "email" else "email", row.plan_version)
+    if other not in asked:
+        return False
+    return by_key[other].status == RowStatus.FAILED or by_key[other].reason in TRY_THE_OTHER
 
 
 def wish(**changes: Any) -> WantedMessage:
@@ -160,7 +173,7 @@ def wish(**changes: Any) -> WantedMessage:
 def test_a_message_no_channel_may_carry_needs_a_call() -> None:
     nobody = replace(REACHABLE, email=NO, sms=NO)
     assert Ledger().reconcile([wish()], reach=nobody) == [wish()]
-    assert Ledger().reconcile([wish(sms=False)], reach=replace(REACHABLE, email=NO)) == [wish(sms=False)]
+    assert Ledger().reconcile([wish(sms=False)], reach=nobody) == [wish(sms=False)]
     assert Ledger().reconcile([wish()], reach=replace(REACHABLE, email=NO)) == []
     assert Ledger().reconcile([wish(email=False, sms=False)], reach=nobody) == []
 
@@ -195,3 +208,40 @@ def test_the_plan_is_remembered_by_what_still_waits() -> None:
         if row.kind == "confirmation" or row.channel == "email":
             ledger.rows[number] = replace(row, status=RowStatus.SENT)
     assert still_wanted(ledger.rows.values()) == [wish()]
+
+
+class TestTheOtherChannelTakesOver:
+    """A message asked for on one channel alone."""
+
+    def story(self, ledger: Ledger) -> list[tuple[str, str, str]]:
+        """Channel, status and reason, by channel."""
+        return sorted((row.channel, row.status.value, row.reason) for row in ledger.rows.values())
+
+    def test_it_goes_by_the_one_that_may_be_used(self) -> None:
+        ledger = Ledger()
+        assert ledger.reconcile([wish(email=False)], reach=replace(REACHABLE, sms=NO)) == []
+        assert self.story(ledger) == [("email", "queued", ""), ("sms", "suppressed", "opted_out")]
+
+    def test_and_back_when_the_first_may_be_used_again(self) -> None:
+        ledger = Ledger()
+        ledger.reconcile([wish(email=False)], reach=replace(REACHABLE, sms=NO))
+        ledger.reconcile([wish(email=False)])
+        assert self.story(ledger) == [("email", "withdrawn", "moved"), ("sms", "queued", "")]
+
+    def test_what_was_made_after_a_failure_is_not_taken_away(self) -> None:
+        ledger = Ledger()
+        ledger.reconcile([wish()])
+        ledger.rows[2] = replace(ledger.rows[2], status=RowStatus.FAILED, reason="twilio_30003")
+        before = self.story(ledger)
+        ledger.reconcile([wish(email=False)])
+        assert self.story(ledger) == before
+
+    def test_a_text_that_found_no_room_is_not_asked_for_again(self) -> None:
+        ledger = Ledger()
+        ledger.reconcile([wish(email=False)])
+        ledger.rows[1] = replace(ledger.rows[1], status=RowStatus.SUPPRESSED, reason="capped")
+        assert ledger.reconcile([wish(email=False)]) == []
+        assert self.story(ledger) == [("email", "queued", ""), ("sms", "suppressed", "capped")]
+        later = wish(email=False, due_at=NOW + timedelta(days=3), not_after=NOW + timedelta(days=4))
+        ledger.reconcile([later])
+        assert ("sms", "queued", "") in self.story(ledger)

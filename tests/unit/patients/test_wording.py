@@ -1,7 +1,8 @@
 """The shipped templates say nothing they must not; the linter would notice if they did."""
 
 import json
-from datetime import date, datetime
+import re
+from datetime import UTC, date, datetime
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -10,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from patients.domain import gsm7
-from patients.domain.rendering import CannotRender, Facts, Words, clock_words, readable_phone, render
+from patients.domain.rendering import CannotRender, Facts, Words, clock_words, readable_phone, render, uses
 from patients.domain.wording import OPT_OUT, faults, revealing_words
 
 DENVER, LOS_ANGELES = ZoneInfo("America/Denver"), ZoneInfo("America/Los_Angeles")
@@ -19,6 +20,10 @@ TEMPLATES: list[dict[str, Any]] = json.loads(
 )
 LONGEST_SITE = "Westminster & Northglenn Office, Suite 4"
 """Forty characters: what Site.discreet_name holds."""
+REALISTIC_SITE = "Westminster & Northglenn Rooms"
+LINK = "https://visits.northglenn-rooms.example/p/" + "a" * 19 + "/"
+MONTHS = [datetime(2027, month, 22, 20, 30, tzinfo=UTC) for month in range(1, 13)]
+"""12:30 PM in Los Angeles, or 1:30: with the date in every month, and all weekdays among them."""
 
 
 def named(template: dict[str, Any]) -> str:
@@ -41,28 +46,86 @@ def facts(**changes: Any) -> Facts:
 
 @pytest.mark.parametrize("template", TEMPLATES, ids=named)
 def test_every_shipped_template_passes(template: dict[str, Any]) -> None:
-    assert (
-        faults(channel=template["channel"], subject=template.get("subject", ""), body=template["body"]) == []
-    )
+    given = {name: template.get(name, "") for name in ("kind", "channel", "subject", "body")}
+    assert faults(**given) == []
 
 
-@pytest.mark.parametrize("template", [row for row in TEMPLATES if row["channel"] == "sms"], ids=named)
-def test_every_shipped_text_fits_one_sms_uncut(template: dict[str, Any]) -> None:
-    wednesday = datetime.fromisoformat("2027-12-29T19:30:00+00:00")
-    longest = facts(site=LONGEST_SITE, moment=wednesday, zone=LOS_ANGELES)
-    text = render(
-        Words(subject="", body=template["body"]), longest, channel="sms", language=template["language"]
-    )
-    assert gsm7.places(text.body) <= gsm7.SINGLE_SMS
-    assert LONGEST_SITE in text.body
-    assert OPT_OUT in text.body
+TEXTS = [row for row in TEMPLATES if row["channel"] == "sms"]
 
 
-def test_every_kind_is_worded_for_both_channels_and_languages() -> None:
-    kinds = {row["kind"] for row in TEMPLATES}
-    for kind in kinds:
+@pytest.mark.parametrize("template", TEXTS, ids=named)
+@pytest.mark.parametrize("site", [REALISTIC_SITE, LONGEST_SITE], ids=["realistic", "longest"])
+def test_every_shipped_text_fits_one_sms(template: dict[str, Any], site: str) -> None:
+    assert (len(LINK), len(REALISTIC_SITE)) == (62, 30)
+    words = Words(subject="", body=template["body"])
+    for moment in MONTHS:
+        longest = facts(site=site, moment=moment, zone=LOS_ANGELES, link=LINK, visits=(moment,) * 30)
+        text = render(words, longest, channel="sms", language=template["language"]).body
+        assert gsm7.places(text) <= gsm7.SINGLE_SMS
+        assert text.startswith(site[:12])  # what is left of it still says who writes
+        assert (LINK in text) == uses(words, "link")
+        assert (OPT_OUT in text) or template["kind"].startswith("reply_")
+
+
+def test_only_the_name_of_the_site_is_cut() -> None:
+    words = Words(subject="", body="${site}: " + "x" * 70 + " ${link} STOP")
+    text = render(words, facts(site=REALISTIC_SITE, link=LINK), channel="sms", language="en").body
+    assert gsm7.places(text) == gsm7.SINGLE_SMS
+    assert text.endswith("x" * 70 + f" {LINK} STOP")
+    assert text.startswith("Westminster & North.: ")
+
+
+def test_a_link_that_is_not_there_is_not_left_out_silently() -> None:
+    with pytest.raises(CannotRender, match="no_link"):
+        render(Words(subject="", body="${link}"), facts(), channel="sms", language="en")
+
+
+def test_all_dates_of_a_course_are_listed() -> None:
+    visits = tuple(datetime(2027, 1, day, 16, tzinfo=UTC) for day in (4, 6))
+    words = Words(subject="${count}", body="${dates}")
+    filled = render(words, facts(visits=visits), channel="email", language="en")
+    assert filled.subject == "2"
+    assert filled.body == "- Monday, January 4 at 9:00 AM\n- Wednesday, January 6 at 9:00 AM"
+
+
+def test_every_kind_is_worded_for_its_channels_and_both_languages() -> None:
+    for kind in {row["kind"] for row in TEMPLATES}:
         worded = {(row["channel"], row["language"]) for row in TEMPLATES if row["kind"] == kind}
-        assert worded == {(channel, language) for channel in ("email", "sms") for language in ("en", "es")}
+        channels = ("sms",) if kind.startswith("reply_") else ("email", "sms")
+        assert worded == {(channel, language) for channel in channels for language in ("en", "es")}
+
+
+KINDS = {
+    "confirmation", "course_confirmation", "preparation", "confirm_request", "day_before", "hours_before",
+    "cancellation", "check_in", "check_in_reminder", "waitlist_offer", "waitlist_gone", "reply_confirmed",
+    "reply_move", "reply_stopped", "reply_started", "reply_help", "reply_received",
+}  # fmt: skip
+
+
+def test_every_kind_that_the_code_sends_is_worded() -> None:
+    assert {row["kind"] for row in TEMPLATES} == KINDS
+
+
+@pytest.mark.parametrize("kind", ["check_in", "check_in_reminder", "reply_help", "reply_received"])
+def test_who_is_asked_how_they_are_or_writes_freely_reads_whom_to_call(kind: str) -> None:
+    """Source: DOMAIN section 4. A text that asks has its page behind the link say it."""
+    for row in TEMPLATES:
+        if row["kind"] == kind and (row["channel"] == "email" or kind.startswith("reply_")):
+            assert "911" in row["body"]
+            assert "988" in row["body"]
+
+
+@pytest.mark.parametrize("row", [row for row in TEMPLATES if row["kind"] == "confirm_request"], ids=named)
+def test_whoever_is_asked_to_confirm_learns_how(row: dict[str, Any]) -> None:
+    assert "${link}" in row["body"]
+    if row["channel"] == "sms":
+        assert {"C", "R", "STOP"} <= set(re.findall(r"[A-Z]+", row["body"]))
+
+
+def test_the_last_text_to_who_opts_out_says_how_to_come_back() -> None:
+    [fault] = faults(kind="reply_stopped", channel="sms", subject="", body="${site}: no more texts.")
+    assert "START" in fault
+    assert faults(kind="reply_stopped", channel="sms", subject="", body="Reply START to return.") == []
 
 
 @pytest.mark.parametrize(
@@ -240,4 +303,4 @@ class TestRendering:
 
 def test_shipped_templates_use_only_what_they_are_given() -> None:
     used = {name for row in TEMPLATES for name in Template(row["body"]).get_identifiers()}
-    assert used <= {"name", "site", "when", "day", "time", "phone"}
+    assert used <= {"name", "site", "when", "day", "time", "phone", "link", "dates", "count"}

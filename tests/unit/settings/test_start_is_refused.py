@@ -57,6 +57,22 @@ def test_the_good_environment_with_twilio_is_good() -> None:
     assert start(**TWILIO).returncode == 0
 
 
+def test_an_e_mail_provider_needs_no_relay_and_gets_its_own_variables(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("secret\n")
+    result = run(
+        "-c",
+        "from django.conf import settings; print(settings.EMAIL_BACKEND, sorted(settings.ANYMAIL.items()))",
+        SMTP_HOST=None,
+        EMAIL_PROVIDER="mailgun",
+        ANYMAIL_MAILGUN_API_KEY_FILE=str(tmp_path / "key"),
+        ANYMAIL_MAILGUN_SENDER_DOMAIN="mg.example.org",
+    )
+    assert result.stdout == (
+        "anymail.backends.mailgun.EmailBackend "
+        "[('MAILGUN_API_KEY', 'secret'), ('MAILGUN_SENDER_DOMAIN', 'mg.example.org')]\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
@@ -84,6 +100,7 @@ def test_the_good_environment_with_twilio_is_good() -> None:
         ({**TWILIO, "TWILIO_ACCOUNT_SID": None}, "TWILIO_ACCOUNT_SID is missing"),
         ({**TWILIO, "TWILIO_AUTH_TOKEN": None}, "TWILIO_AUTH_TOKEN is missing"),
         ({**TWILIO, "TWILIO_FROM": None}, "TWILIO_FROM is missing"),
+        ({"EMAIL_PROVIDER": "pigeon"}, "EMAIL_PROVIDER is 'pigeon', but must be one of: smtp, brevo"),
         ({"API_RATE": "often"}, "API_RATE is 'often'"),
         ({"TICK_SECONDS": "0"}, "TICK_SECONDS is '0'"),
         ({"LOG_LEVEL": "LOUD"}, "LOG_LEVEL is 'LOUD'"),

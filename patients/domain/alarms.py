@@ -1,0 +1,100 @@
+"""The life of a safety alarm: its steps, whose it is, and when it goes on to the next role.
+
+The idea to know: a timer that starts while nobody is at the clinic starts when the clinic next opens. After
+the last role it stays there and comes again, until somebody acknowledges it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+
+from clinic.common.errors import Conflict, Invalid
+
+
+class Status(StrEnum):
+    """Where an alarm is."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+
+
+class Verb(StrEnum):
+    """What a clinician does to it."""
+
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+TRANSITIONS: Mapping[Status, Mapping[Verb, Status]] = MappingProxyType(
+    {
+        Status.OPEN: MappingProxyType({Verb.ACKNOWLEDGE: Status.ACKNOWLEDGED, Verb.RESOLVE: Status.RESOLVED}),
+        Status.ACKNOWLEDGED: MappingProxyType({Verb.RESOLVE: Status.RESOLVED}),
+        Status.RESOLVED: MappingProxyType({}),
+    }
+)
+
+
+class InvalidTransition(Conflict):
+    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
+
+    code = "invalid_transition"
+
+
+class NoAlarmPolicy(Invalid):
+    """The clinic's data names nobody who owns alarms."""
+
+    code = "no_alarm_policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Whether somebody is at the clinic now, and if not, when next (None: not known)."""
+
+    watched: bool
+    next_open: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One role of the chain, and how long it has."""
+
+    role: str
+    minutes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Whose turn it is: the step's number (1 is the first), its role, and when it ends."""
+
+    level: int
+    role: str
+    until: datetime
+
+
+def after(status: Status, verb: Verb) -> Status:
+    """The status that ``verb`` leads to. Raises InvalidTransition."""
+    steps = TRANSITIONS[status]
+    if verb not in steps:
+        possible = [step.value for step in steps]
+        raise InvalidTransition(
+            f"This alarm is {status.value}. "
+            + (f"Possible now: {', '.join(possible)}." if possible else "It needs nothing more."),
+            state=status.value,
+            possible=possible,
+        )
+    return steps[verb]
+
+
+def turn(*, chain: Sequence[Step], level: int, now: datetime, watch: Watch) -> Turn:
+    """The turn that begins now at ``level``; beyond the chain it is the last role's again.
+
+    Raises NoAlarmPolicy.
+    """
+    if not chain:
+        raise NoAlarmPolicy("Nobody owns safety alarms. Add a row to the alarm policy in the admin.")
+    step = chain[min(level, len(chain)) - 1]
+    starts = now if watch.watched or watch.next_open is None else max(now, watch.next_open)
+    return Turn(level=level, role=step.role, until=starts + timedelta(minutes=step.minutes))
