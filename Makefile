@@ -51,6 +51,10 @@ bench-schedule: .venv/.stamp ## Measure searching, booking and races in a full c
 bench-outreach: .venv/.stamp ## Measure how fast a full outbox drains (BENCH_SCALE=0.1: a smaller one)
 	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.outreach $(ARGS)
 
+.PHONY: bench-answers
+bench-answers: .venv/.stamp ## Measure a burst of 10,000 answers, 1 % of them alarms (BENCH_SCALE=0.1: a smaller one)
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.answers $(ARGS)
+
 .PHONY: openapi
 openapi: .venv/.stamp ## Write the API's schema to docs/openapi.yaml
 	@DJANGO_SETTINGS_MODULE=clinic.settings.test $(PY) manage.py spectacular --validate --fail-on-warn \

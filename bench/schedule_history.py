@@ -72,7 +72,7 @@ def flat(where: data.Clinic, *, scale: float) -> list[str]:
 def _copy(url: str) -> str:
     """A second database with everything that is in this one."""
     connections.close_all()
-    with psycopg.connect(url.replace(f"/{_name(url)}", "/postgres"), autocommit=True) as link:
+    with psycopg.connect(url.rpartition("/")[0] + "/postgres", autocommit=True) as link:
         link.execute(f"DROP DATABASE IF EXISTS {_name(url)}_grown")
         link.execute(f"CREATE DATABASE {_name(url)}_grown TEMPLATE {_name(url)}")
     return f"{url}_grown"

@@ -1,11 +1,11 @@
 """What waits for a moment in scheduling: check-ins to ask, remind or miss, doses to
-take effect, repairs to compute, freed times to offer, calls about unconfirmed visits."""
+take effect, repairs to compute, freed times to offer, calls about unconfirmed visits, overdue follow-ups."""
 
 from datetime import datetime
 
 from clinic.common import clock
-from scheduling.selectors import check_ins, repairs, unconfirmed, waitlist
-from scheduling.services import freed
+from scheduling.selectors import check_ins, follow_ups, repairs, unconfirmed, waitlist
+from scheduling.services import follow_ups_overdue, freed
 
 
 class CheckIns:
@@ -58,3 +58,15 @@ class Unconfirmed:
     def next_due_at(self) -> datetime | None:
         """The earliest moment at which a visit asks for a call."""
         return unconfirmed.next_ask_at(now=clock.now())
+
+
+class FollowUps:
+    """What is owed to patients and becomes overdue, of which somebody is to be told."""
+
+    name = "follow_ups"
+    task = follow_ups_overdue.TASK
+    stale_after_seconds = 900
+
+    def next_due_at(self) -> datetime | None:
+        """The earliest moment at which a follow-up becomes overdue."""
+        return follow_ups.next_overdue_at()

@@ -5,7 +5,15 @@ import time
 from celery import shared_task
 
 from clinic.common import clock
-from scheduling.services import check_ins, freed, holds, offers, repair_runs, unconfirmed
+from scheduling.services import (
+    check_ins,
+    follow_ups_overdue,
+    freed,
+    holds,
+    offers,
+    repair_runs,
+    unconfirmed,
+)
 
 BATCH = 200
 ROUNDS = 25
@@ -50,4 +58,13 @@ def ask_unconfirmed() -> None:
     now = clock.now()
     for _round in range(ROUNDS):
         if not unconfirmed.ask(now=now, limit=BATCH):
+            return
+
+
+@shared_task(name=follow_ups_overdue.TASK)
+def surface_follow_ups() -> None:
+    """Tell somebody of the follow-ups that became overdue."""
+    now = clock.now()
+    for _round in range(ROUNDS):
+        if not follow_ups_overdue.surface(now=now, limit=BATCH):
             return

@@ -147,6 +147,7 @@ DUE_WORK = [
     "scheduling.due.Repairs",
     "scheduling.due.Waitlist",
     "scheduling.due.Unconfirmed",
+    "scheduling.due.FollowUps",
 ]
 # What patients' screening flags ask of scheduling, which patients does not know.
 PRESCRIBED_MEDICINES = "scheduling.selectors.medicines.prescribed_medicines"
@@ -163,6 +164,7 @@ CELERY_BEAT_SCHEDULE = {
         "scheduling.tasks.run_repairs",
         "scheduling.tasks.offer_freed_slots",
         "scheduling.tasks.ask_unconfirmed",
+        "scheduling.tasks.surface_follow_ups",
     )
 }
 
@@ -316,6 +318,7 @@ SPECTACULAR_SETTINGS = {
         "TermKind": "patients.models.Term.Kind",
         "PlanStatus": "scheduling.models.TreatmentPlan.Status",
         "PlanItemKind": "scheduling.models.PlanItem.Kind",
+        "ToldToStaff": "patients.api.assessments.TOLD_TO_STAFF",
         "GapUnit": ["days", "open_days"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],

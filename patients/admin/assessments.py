@@ -31,22 +31,27 @@ _PREFIX = "item-"
 _TOLD = [(each.value, each.label) for each in (Assessment.Source.PHONE, Assessment.Source.IN_CLINIC)]
 
 
+def choice_of(instrument: Instrument, item: Mapping[str, Any], language: str) -> forms.ChoiceField:
+    """One question with its options, in the patient's words."""
+    options = [
+        (str(option["value"]), f"{option['value']}: {option[language]}")
+        for option in instrument.scales[item["scale"]]
+    ]
+    return forms.ChoiceField(
+        choices=[("", "Not answered"), *options],
+        required=False,
+        label=item[language],
+        widget=UnfoldAdminSelectWidget,
+    )
+
+
 class ItemsForm(forms.Form):
     """One choice per item, in the patient's words; what is left open was not answered."""
 
     def __init__(self, *args: Any, instrument: Instrument, language: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for item in instrument.items:
-            options = [
-                (str(option["value"]), f"{option['value']}: {option[language]}")
-                for option in instrument.scales[item["scale"]]
-            ]
-            self.fields[_PREFIX + item["code"]] = forms.ChoiceField(
-                choices=[("", "Not answered"), *options],
-                required=False,
-                label=item[language],
-                widget=UnfoldAdminSelectWidget,
-            )
+            self.fields[_PREFIX + item["code"]] = choice_of(instrument, item, language)
 
     def answers(self) -> dict[str, int | None]:
         """Item to value."""

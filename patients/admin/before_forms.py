@@ -12,15 +12,16 @@ from patients.models import (
     FamilyHistory,
     FlagKind,
     OtherMedicine,
+    PainAssessment,
     PainResult,
     Pregnancy,
     Recorded,
 )
 from patients.selectors.background import Catalogue
 
-RESULTS = (1, 2, 3)
-"""How many results of a pain assessment the form has room for; the API takes more."""
-_RESULT = ("test", "question", "value", "unit", "finding")
+RESULTS = 3
+"""How many results of a pain assessment the form has room for, or as many as the one it corrects has."""
+_RESULT = ("test", "question", "body_sites", "value", "unit", "finding")
 _NONE = [("", "–")]  # noqa: RUF001 - a dash, as typographers want it
 
 
@@ -138,15 +139,20 @@ class PainAssessmentForm(EntryForm):
 
     assessed_on = Day(label="On")
 
-    def __init__(self, *args: Any, catalogue: Catalogue, **kwargs: Any) -> None:
-        super().__init__(*args, catalogue=catalogue, **kwargs)
+    def __init__(
+        self, *args: Any, catalogue: Catalogue, entry: PainAssessment | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, catalogue=catalogue, entry=entry, **kwargs)
+        self.room = range(1, 1 + max(RESULTS, entry.results.count() if entry else 0))
         tests = [*_NONE, *catalogue.names["pain_test"].items()]
-        for number in RESULTS:
+        sites = list(catalogue.names["body_site"].items())
+        for number in self.room:
             self.fields |= {
                 f"test_{number}": Choice(choices=tests, required=False, label=f"Result {number}: test"),
                 f"question_{number}": Choice(
                     choices=PainResult.Question.choices, required=False, label="Answers"
                 ),
+                f"body_sites_{number}": Sites(choices=sites, required=False, label="Where"),
                 f"value_{number}": Amount(required=False, max_digits=10, decimal_places=3, label="Value"),
                 f"unit_{number}": Text(max_length=20, required=False, label="Unit"),
                 f"finding_{number}": Text(max_length=500, required=False, label="Finding"),
@@ -155,14 +161,14 @@ class PainAssessmentForm(EntryForm):
     def shown(self, entry: Any) -> dict[str, Any]:
         """With its results."""
         first = super().shown(entry)
-        for result in entry.results.all()[: len(RESULTS)]:
+        for result in entry.results.all():
             first |= {f"{name}_{result.number}": getattr(result, name) for name in _RESULT}
         return first
 
     def values(self) -> dict[str, Any]:
         """The rows that name a test are the results."""
         given = super().values()
-        rows = [{name: given.pop(f"{name}_{number}") for name in _RESULT} for number in RESULTS]
+        rows = [{name: given.pop(f"{name}_{number}") for name in _RESULT} for number in self.room]
         return {**given, "results": [row for row in rows if row["test"]]}
 
 

@@ -17,7 +17,8 @@ from patients.models import Assessment, Patient
 from patients.services import assessments
 from patients.services.assessments import Submission
 
-_TOLD_TO_STAFF = (Assessment.Source.IN_CLINIC, Assessment.Source.PHONE)
+TOLD_TO_STAFF = [(each.value, each.label) for each in (Assessment.Source.IN_CLINIC, Assessment.Source.PHONE)]
+"""How staff come by answers."""
 _MOST_ITEMS = 100
 
 
@@ -161,7 +162,7 @@ class NewAssessmentSerializer(serializers.Serializer[Any]):
     answers = AnswersField(help_text="Item code to value; leave out what was not answered.")
     answered_at = InstantField(required=False, help_text="Now when left out.")
     source = serializers.ChoiceField(  # type: ignore[assignment]  # our word, and DRF's for something else
-        [(each.value, each.label) for each in _TOLD_TO_STAFF], default=Assessment.Source.IN_CLINIC
+        TOLD_TO_STAFF, default=Assessment.Source.IN_CLINIC
     )
     language = serializers.ChoiceField(Patient.Language.choices, default=Patient.Language.ENGLISH)
 

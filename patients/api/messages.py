@@ -28,7 +28,9 @@ class AttemptSerializer(serializers.ModelSerializer[Attempt]):
 class SubjectSerializer(serializers.Serializer[Message]):
     """What a message is about."""
 
-    kind = serializers.CharField(source="subject_kind", help_text="appointment or check_in")
+    kind = serializers.CharField(
+        source="subject_kind", help_text="appointment, course, offer, check_in or reply"
+    )
     id = serializers.IntegerField(source="subject_id")
 
 

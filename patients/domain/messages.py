@@ -232,7 +232,7 @@ def difference(
             continue
         if left.status == RowStatus.SENDING:
             _mark(left, reason, changes)
-        elif left.status in {RowStatus.QUEUED, RowStatus.SUPPRESSED}:
+        elif left.status in {RowStatus.QUEUED, RowStatus.SUPPRESSED} and not _is_story(left, now):
             changes.withdraw.append(left.id)
     return changes
 
@@ -286,6 +286,12 @@ def _keeps_its_moment(existing: Existing, wanted: WantedMessage, reach: Reach) -
         and existing.due_at <= wanted.not_after
         and not is_quiet(existing.due_at, reach.quiet, reach.zone)
     )
+
+
+def _is_story(left: Existing, now: datetime) -> bool:
+    """Not sent, for a reason that stays true: taking it back now would hide why the patient never had it."""
+    capped = left.status == RowStatus.SUPPRESSED and left.reason == Suppression.CAPPED
+    return capped and left.not_after <= now
 
 
 def _is_out(known: Existing) -> bool:

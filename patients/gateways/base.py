@@ -51,6 +51,8 @@ class Outgoing:
     subject: str
     body: str
     attachments: tuple[Attachment, ...] = ()
+    link: str = ""
+    """The page that the words lead to, where they do; mail programs unsubscribe below it (RFC 8058)."""
 
 
 class Gateway(Protocol):

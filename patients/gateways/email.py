@@ -94,17 +94,23 @@ class EmailGateway:
 
 
 def build(outgoing: Outgoing) -> EmailMultiAlternatives:
-    """The MIME message: plain text, attachments, a Message-ID made of the ledger row."""
+    """The MIME message: plain text, attachments, a Message-ID made of the ledger row, how to unsubscribe."""
     address = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    headers = {
+        "Message-ID": f"<{outgoing.reference}@{address.rpartition('@')[2]}>",
+        "Auto-Submitted": "auto-generated",
+    }
+    if outgoing.link:
+        headers |= {
+            "List-Unsubscribe": f"<{outgoing.link}unsubscribe/>",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
     message = EmailMultiAlternatives(
         subject=outgoing.subject,
         body=outgoing.body,
         from_email=formataddr((outgoing.sender_name, address)),
         to=[outgoing.to],
-        headers={
-            "Message-ID": f"<{outgoing.reference}@{address.rpartition('@')[2]}>",
-            "Auto-Submitted": "auto-generated",
-        },
+        headers=headers,
     )
     for attachment in outgoing.attachments:
         message.attach(attachment.name, attachment.content, attachment.content_type)

@@ -149,6 +149,7 @@ class SafetyAlarmEvent(models.Model):
 
     class Kind(models.TextChoices):
         OPENED = "opened"
+        ADDED = "added", "More answers added"
         ESCALATED = "escalated"
         ACKNOWLEDGED = "acknowledged"
         RESOLVED = "resolved"

@@ -33,16 +33,8 @@ COMMON: Words = {
         "es": "En una emergencia llame al 911. En una crisis llame o envíe un mensaje al 988, "
         "a cualquier hora.",
     },
-    # Help in a crisis, for pages/crisis.html
+    # Help in a crisis; who helps is the clinic's data (CrisisContact)
     "crisis_title": {"en": "If you need help now", "es": "Si necesita ayuda ahora"},
-    "crisis_988": {
-        "en": "If you might hurt yourself, or in any crisis: call or text 988, day or night.",
-        "es": "Si teme hacerse daño, o en cualquier crisis: llame o envíe un mensaje al 988, "
-        "a cualquier hora.",
-    },
-    "crisis_911": {"en": "In danger: call 911.", "es": "En peligro: llame al 911."},
-    "call_988": {"en": "Call 988", "es": "Llamar al 988"},
-    "call_911": {"en": "Call 911", "es": "Llamar al 911"},
     # Date of birth
     "birth_title": {"en": "Your date of birth", "es": "Su fecha de nacimiento"},
     "birth_why": {

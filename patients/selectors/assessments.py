@@ -10,8 +10,11 @@ from django.conf import settings
 from django.db.models import Min
 from django.utils.module_loading import import_string
 
+from patients.domain import scoring
 from patients.domain.alarms import Step, Watch
 from patients.domain.change import Scored
+from patients.domain.instruments import Answers
+from patients.domain.scoring import Opens
 from patients.models import AlarmPolicy, Assessment, CrisisContact, Instrument, SafetyAlarm
 
 DEFAULT_LANGUAGE = "en"
@@ -20,6 +23,13 @@ DEFAULT_LANGUAGE = "en"
 def instrument_in_force(code: str) -> Instrument | None:
     """The active version of a questionnaire."""
     return Instrument.objects.filter(code=code, active=True).first()
+
+
+def alarming(instrument: Instrument, answers: Answers) -> frozenset[str]:
+    """The items whose answers open a safety alarm, complete or not."""
+    thresholds = [row.rule for row in instrument.thresholds.filter(active=True)]
+    found = scoring.assess(instrument=instrument.rules, thresholds=thresholds, answers=answers).findings
+    return frozenset(code for each in found if each.threshold.opens == Opens.ALARM for code in each.items)
 
 
 def crisis_contacts(language: str) -> list[CrisisContact]:

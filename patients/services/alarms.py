@@ -65,6 +65,25 @@ def open_for(
     return alarm
 
 
+def join(alarm: SafetyAlarm, findings: Sequence[Finding], *, now: datetime) -> bool:
+    """Add critical answers of the same sitting to an alarm that nobody has closed. Inside the caller's
+    transaction. False, and nothing changed, when they need an alarm of their own: it is resolved, or
+    somebody acknowledged it while it was less grave.
+    """
+    WorkItem.objects.select_for_update(no_key=True).get(alarm__pk=alarm.pk)
+    held = SafetyAlarm.objects.select_for_update(no_key=True).get(pk=alarm.pk)
+    severity = max((each.threshold.severity for each in findings), key=lambda word: SEVERITY_RANK[word])
+    graver = SEVERITY_RANK[severity] > SEVERITY_RANK[held.severity]
+    if held.status == Status.RESOLVED or (graver and held.status != Status.OPEN):
+        return False
+    held.items = sorted({*held.items, *(code for each in findings for code in each.items)})
+    held.severity = severity if graver else held.severity
+    versions.save(held, "items", "severity")
+    alarm_steps.write(held, SafetyAlarmEvent.Kind.ADDED, actor=SYSTEM, now=now)
+    alarm.refresh_from_db()
+    return True
+
+
 @durable
 def acknowledge(
     *, actor: Actor, now: datetime, alarm_id: int, note: str = "", expected_version: int | None = None

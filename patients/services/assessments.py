@@ -21,6 +21,7 @@ from patients.services.work_items import open_item
 
 REVIEW_KIND = "review_answers"
 REVIEW_SUMMARY = "Answers to a questionnaire need a review. Open the patient's questionnaires."
+WENT_ON = "The patient went on answering."
 _ONCE = frozenset({"assessment_once_per_subject", "assessment_once_per_moment"})
 
 
@@ -56,9 +57,12 @@ def record(*, actor: Actor, now: datetime, patient_id: int, submission: Submissi
     return store(actor=actor, now=now, patient=_locked(actor, patient_id), submission=submission)
 
 
-def store(*, actor: Actor, now: datetime, patient: Patient, submission: Submission) -> Recorded:
+def store(
+    *, actor: Actor, now: datetime, patient: Patient, submission: Submission, unfinished: bool = False
+) -> Recorded:
     """The same inside the caller's transaction, with the patient's row locked.
 
+    ``unfinished``: the patient is still answering, so what is missing needs no review yet; ``amend`` follows.
     Whoever names a subject has checked that it is this patient's.
     """
     actor.require("assessments.write", patient.site_id)
@@ -72,7 +76,15 @@ def store(*, actor: Actor, now: datetime, patient: Patient, submission: Submissi
         if stored.patient_id == patient.pk and stored.answers == answers:
             return Recorded(assessment=stored, alarm=_alarm_of(stored), replayed=True)
         raise _already()
-    return _write(instrument, answers, actor=actor, now=now, patient=patient, submission=submission)
+    return _write(
+        instrument,
+        answers,
+        actor=actor,
+        now=now,
+        patient=patient,
+        submission=submission,
+        unfinished=unfinished,
+    )
 
 
 @durable
@@ -117,6 +129,35 @@ def correct(
     )
 
 
+def amend(
+    *,
+    actor: Actor,
+    now: datetime,
+    patient: Patient,
+    earlier: Assessment,
+    submission: Submission,
+    unfinished: bool = False,
+) -> Recorded:
+    """The patient went on with a questionnaire of which a critical answer was stored before the rest.
+
+    A new row supersedes the earlier one. Its critical answers join the alarm that is there, unless they are
+    graver than what somebody acknowledged or come after it was resolved: then a new one opens. Inside the
+    caller's transaction, with the patient's row locked. Raises Forbidden, InvalidAnswers.
+    """
+    actor.require("assessments.write", patient.site_id)
+    return _write(
+        earlier.instrument,
+        earlier.instrument.rules.read(submission.answers),
+        actor=actor,
+        now=now,
+        patient=patient,
+        submission=submission,
+        supersedes=earlier,
+        reason=WENT_ON,
+        unfinished=unfinished,
+    )
+
+
 def _write(
     instrument: Instrument,
     answers: dict[str, int],
@@ -127,13 +168,14 @@ def _write(
     submission: Submission,
     supersedes: Assessment | None = None,
     reason: str = "",
+    unfinished: bool = False,
 ) -> Recorded:
     thresholds = [row.rule for row in instrument.thresholds.filter(active=True)]
     result = scoring.assess(instrument=instrument.rules, thresholds=thresholds, answers=answers)
     earlier = _earlier(patient, instrument, submission, result, supersedes)
     baseline, moved, worse = _change(patient, result, earlier, thresholds, submission.answered_at)
     result = replace(result, findings=result.findings + worse)
-    reviews = [each for each in result.findings if each.threshold.opens == Opens.REVIEW]
+    reviews = [each for each in result.findings if each.threshold.opens == Opens.REVIEW and not unfinished]
     try:
         assessment = Assessment.objects.create(
             patient=patient,
@@ -233,11 +275,20 @@ def _open_alarm(
     known = _alarm_of(assessment.supersedes) if assessment.supersedes else None
     if known is not None and {code for each in findings for code in each.items} <= set(known.items):
         return known
+    if known is not None and assessment.reason == WENT_ON and alarms.join(known, findings, now=now):
+        return known
     return alarms.open_for(assessment=assessment, patient=patient, findings=findings, now=now)
 
 
 def _alarm_of(assessment: Assessment) -> SafetyAlarm | None:
-    return SafetyAlarm.objects.filter(assessment=assessment).first()
+    """The latest alarm of these answers, or of what they superseded."""
+    row: Assessment | None = assessment
+    while row is not None:
+        alarm = SafetyAlarm.objects.filter(assessment=row).first()
+        if alarm is not None:
+            return alarm
+        row = row.supersedes
+    return None
 
 
 def _locked(actor: Actor, patient_id: int) -> Patient:

@@ -2,6 +2,7 @@
 moment."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -16,10 +17,8 @@ from patients.models import Message, MessageTemplate, Patient
 from patients.services import links
 
 APPOINTMENT, COURSE, REPLY = "appointment", "course", "reply"
-CANCELLATION = "cancellation"
-"""The kind of message that takes a visit out of the patient's calendar again."""
-
-
+CANCELLATIONS = frozenset({"cancellation", "course_cancellation"})
+"""The kinds of messages that take visits out of the patient's calendar again."""
 _A_MOMENT = timedelta(minutes=1)
 
 
@@ -44,6 +43,7 @@ def compose(message: Message, *, template: MessageTemplate | None, number: int, 
         subject=filled.subject,
         body=filled.body,
         attachments=_calendar(message, facts, template.language, now) if email else (),
+        link=link,
     )
 
 
@@ -121,6 +121,9 @@ def _calendar(message: Message, facts: Facts, language: str, now: datetime) -> t
     events = _visits(message.context) if message.subject_kind == COURSE else _own_visit(message, facts)
     if not events:
         return ()
+    cancelled = message.kind in CANCELLATIONS
+    if cancelled:  # RFC 5546: what takes an entry out again is later than what put it there
+        events = [replace(event, sequence=event.sequence + 1) for event in events]
     return (
         calendar.entries(
             events,
@@ -128,7 +131,7 @@ def _calendar(message: Message, facts: Facts, language: str, now: datetime) -> t
             site=facts.site,
             language=language,
             stamped_at=now,
-            cancelled=message.kind == CANCELLATION,
+            cancelled=cancelled,
         ),
     )
 
@@ -140,8 +143,7 @@ def _own_visit(message: Message, facts: Facts) -> list[Event]:
     return [
         Event(
             appointment_id=message.subject_id,
-            # RFC 5546: what takes an entry out again is later than what put it there.
-            sequence=message.plan_version + (message.kind == CANCELLATION),
+            sequence=message.plan_version,
             start_at=facts.moment,
             end_at=datetime.fromisoformat(end_at) if end_at else None,
         )

@@ -1,5 +1,6 @@
 """Check-ins in the admin: what is due, and writing down an answer that came by phone."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django import forms
@@ -8,26 +9,60 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
-from clinic.access.admin.inputs import Day, Note, Version
+from clinic.access.admin.inputs import Choice, Day, Note, Version
 from clinic.access.admin.refusals import submit
 from clinic.common import clock
+from patients.admin.assessments import change_of, choice_of, result_of
+from patients.models import Assessment, Instrument
 from scheduling.models import CheckIn
+from scheduling.selectors import check_in_answers as reading
 from scheduling.services import check_ins
+from scheduling.services.check_ins import Recording
 
 RECORDABLE = (*CheckIn.OPEN, CheckIn.Status.MISSED)
 
 
+_PREFIX = "item"
+_SOURCES = [(each.value, each.label) for each in (Assessment.Source.PHONE, Assessment.Source.IN_CLINIC)]
+
+
 class RecordForm(forms.Form):
-    """What the patient said."""
+    """What the patient said: one choice per question of the contact, in the patient's words."""
 
     version = Version()
     answered_on = Day(label="Answered on", help_text="A day inside the window.")
-    note = Note(max_length=1000, required=False, label="What the patient said")
+    source = Choice(choices=_SOURCES, label="How")
+
+    def __init__(
+        self, *args: Any, asked: Sequence[Instrument], language: str, begun: Any, **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self.places: dict[str, tuple[str, str]] = {}
+        for instrument in asked:
+            for item in instrument.items:
+                name = f"{_PREFIX}-{instrument.code}-{item['code']}"
+                self.places[name] = (instrument.code, item["code"])
+                field = choice_of(instrument, item, language)
+                field.label = f"{instrument.code}: {field.label}"
+                field.help_text = instrument.texts[language]["stem"] if item is instrument.items[0] else ""
+                field.initial = begun.get(instrument.code, {}).get(item["code"], "")
+                self.fields[name] = field
+        self.fields["note"] = Note(max_length=1000, required=False, label="What else the patient said")
+
+    def answers(self) -> dict[str, dict[str, int | None]]:
+        """Instrument to item to value; what is left open was not answered."""
+        found: dict[str, dict[str, int | None]] = {}
+        for name, (code, item) in self.places.items():
+            value = self.cleaned_data[name]
+            found.setdefault(code, {})[item] = int(value) if value else None
+        return found
 
 
 @admin.register(CheckIn)
@@ -49,6 +84,7 @@ class CheckInAdmin(OnsetAdmin):
         "asks_read",
         "must",
         "answered",
+        "results",
         "note",
     )
     readonly_fields = (
@@ -60,6 +96,7 @@ class CheckInAdmin(OnsetAdmin):
         "asks_read",
         "must",
         "answered",
+        "results",
     )
     change_form_outer_before_template = "admin/scheduling/record_check_in.html"
     empty_hint = "No check-in fits. They are planned when a medicine is prescribed."
@@ -101,7 +138,27 @@ class CheckInAdmin(OnsetAdmin):
         """When and who wrote it down."""
         if obj.answered_on is None:
             return shown.NOTHING
-        return f"{shown.local_day(obj.answered_on)}, written down by {obj.answered_by or 'Onset'}"
+        by = f"written down by {obj.answered_by}" if obj.answered_by else "by the patient, on the page"
+        return f"{shown.local_day(obj.answered_on)}, {by}"
+
+    @display(description="results")  # type: ignore[untyped-decorator]
+    def results(self, obj: CheckIn) -> SafeString:
+        """Each questionnaire of the contact: score, band, and the way from the baseline in words."""
+        stored = reading.stored_for(reading.contact_rows(obj), patient=obj.patient)
+        if not stored:
+            return format_html("{}", shown.NOTHING)
+        return format_html_join(
+            "",
+            "<p>{}: <strong>{}</strong>{}</p>",
+            (
+                (
+                    shown.to("patients_assessment_change", row.pk, text=code),
+                    result_of(row),
+                    _against_baseline(row),
+                )
+                for code, row in stored.items()
+            ),
+        )
 
     @display(description="patient")  # type: ignore[untyped-decorator]
     def patient_link(self, obj: CheckIn) -> str:
@@ -151,8 +208,16 @@ class CheckInAdmin(OnsetAdmin):
         if not self.may(request, self.writes, row):
             raise PermissionDenied
         now = clock.now()
-        today = now.astimezone(row.patient.zone).date().isoformat()
-        form = RecordForm(request.POST or None, initial={"version": row.version, "answered_on": today})
+        today = now.astimezone(row.patient.zone).date()
+        rows = reading.rows_answered_with(row, day=today)
+        asked = reading.instruments(reading.asked_by(rows))
+        form = RecordForm(
+            request.POST or None,
+            initial={"version": row.version, "answered_on": today.isoformat()},
+            asked=asked,
+            language=row.patient.language,
+            begun=reading.drafted(reading.draft_of(rows), asked),
+        )
         done = submit(
             form,
             lambda given: check_ins.record(
@@ -161,20 +226,46 @@ class CheckInAdmin(OnsetAdmin):
                 check_in_id=row.pk,
                 note=given["note"],
                 answered_on=given["answered_on"],
+                answers=_answered(form.answers()),
+                source=given["source"],
                 expected_version=given["version"],
             ),
         )
         page = reverse("admin:scheduling_checkin_change", args=[row.pk])
         if done is not None:
-            messages.success(request, "Recorded.")
-            return HttpResponseRedirect(page)
+            return self._recorded(request, done, page)
         return self.page(
             request,
             "onset/form_page.html",
             title=f"Record {row.code} by phone",
             under_title=f"{row.patient}, {row.prescription}",
-            explanation=f"Asks: {self.asks_read(row)}. {row.explanation}",
+            explanation=f"Asks: {', '.join(reading.asked_by(rows))}. {row.explanation}.",
             button="Record",
             form=form,
             back=page,
         )
+
+    def _recorded(self, request: HttpRequest, done: Recording, page: str) -> HttpResponseRedirect:
+        """To the alarm, if there is one; else to the check-in."""
+        for each in done.recorded:
+            if each.alarm is not None:
+                messages.error(request, "These answers opened a safety alarm. Stay with the patient.")
+                return HttpResponseRedirect(
+                    reverse("admin:patients_safetyalarm_change", args=[each.alarm.pk])
+                )
+        messages.success(request, "Recorded.")
+        return HttpResponseRedirect(page)
+
+
+def _answered(answers: Mapping[str, Mapping[str, int | None]]) -> dict[str, Mapping[str, int | None]]:
+    """Only questionnaires of which anything was answered."""
+    return {
+        code: given for code, given in answers.items() if any(value is not None for value in given.values())
+    }
+
+
+def _against_baseline(row: Assessment) -> str:
+    """``, from 14: -8 points (-57.1 %): response``."""
+    if row.score is None or row.change_points is None:
+        return ""
+    return f", from {row.score - row.change_points}: {change_of(row)}"

@@ -1,5 +1,6 @@
 """Follow-ups in the admin: what is owed to a patient by a day, done or moved or not owed any more."""
 
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -8,16 +9,20 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
-from unfold.contrib.filters.admin import ChoicesDropdownFilter
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
-from clinic.access.admin.inputs import Choice, Day, Note, Version
+from clinic.access.admin.inputs import Choice, Day, Note, Time, Version
 from clinic.access.admin.refusals import submit
 from clinic.common import clock
 from patients.models import Patient
-from scheduling.models import FollowUp
+from scheduling.admin import timeline
+from scheduling.admin.follow_ups_shown import due_text, follow_up_label, origin_text
+from scheduling.admin.rules import RuleAdmin
+from scheduling.models import FollowUp, FollowUpRule
+from scheduling.selectors import follow_ups as selector
 from scheduling.services import follow_ups
 
 
@@ -46,7 +51,8 @@ class NewForm(forms.Form):
     """Something staff owe a patient."""
 
     kind = Choice(choices=FollowUp.Kind.choices)
-    due_on = Day(label="Due on")
+    due_on = Day(label="Due on", help_text="On a day on which the clinic is closed it moves to the next.")
+    due_time = Time(required=False, label="By", help_text="On the clinic's clock. Empty means all day.")
     note = Note(max_length=500, required=False)
 
 
@@ -57,19 +63,42 @@ _ORDERS: dict[str, tuple[str, type[forms.Form], Any]] = {
 }
 
 
+class OverdueFilter(DropdownFilter):
+    """What nobody did in time."""
+
+    title = "overdue"
+    parameter_name = "overdue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """One choice."""
+        return [("yes", "Overdue now")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[FollowUp]) -> QuerySet[FollowUp]:
+        """By the moment itself, not by whether somebody was told."""
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(pk__in=selector.overdue(now=clock.now()).values("pk"))
+
+
 @admin.register(FollowUp)
 class FollowUpAdmin(OnsetAdmin):
     """Made after visits or by staff; each is closed with a word on how it went."""
 
     reads, writes = "follow_ups.read", "follow_ups.write"
     may_add = may_change = False
-    list_display = ("what", "due", "patient_link", "status_shown", "done_link")
+    list_display = ("what", "due", "patient_link", "came_from", "status_shown", "done_link")
     list_display_links = ("what",)
-    list_filter = (PatientSiteFilter, ("status", ChoicesDropdownFilter), ("kind", ChoicesDropdownFilter))
-    list_select_related = ("patient",)
+    list_filter = (
+        PatientSiteFilter,
+        OverdueFilter,
+        ("status", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+    )
     date_hierarchy = "due_on"
-    fields = ("patient_link", "what", ("due", "status_shown"), "origin", "visit_link", "note")
-    readonly_fields = ("patient_link", "what", "due", "status_shown", "visit_link")
+    fields = (
+        "patient_link", "what", ("due", "status_shown"), ("came_from", "visit_link"), "note", "done_by",
+    )  # fmt: skip
+    readonly_fields = ("patient_link", "what", "due", "status_shown", "came_from", "visit_link", "done_by")
     change_form_outer_before_template = "admin/scheduling/close_follow_up.html"
     empty_hint = (
         "Nothing is owed. Visits bring a call on the next day; staff add others on the patient's page."
@@ -82,7 +111,7 @@ class FollowUpAdmin(OnsetAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[FollowUp]:
         """With the patient."""
         rows: QuerySet[FollowUp] = super().get_queryset(request)
-        return rows.select_related("patient__site")
+        return rows.select_related("patient__site", "closed_by")
 
     @display(description="follow-up", ordering="kind")  # type: ignore[untyped-decorator]
     def what(self, obj: FollowUp) -> str:
@@ -91,8 +120,8 @@ class FollowUpAdmin(OnsetAdmin):
 
     @display(description="due", ordering="due_on")  # type: ignore[untyped-decorator]
     def due(self, obj: FollowUp) -> str:
-        """The day, on the calendar of the site."""
-        return shown.local_day(obj.due_on)
+        """The day, on the calendar of the site, and the time there is one."""
+        return due_text(obj)
 
     @display(description="patient")  # type: ignore[untyped-decorator]
     def patient_link(self, obj: FollowUp) -> str:
@@ -111,7 +140,21 @@ class FollowUpAdmin(OnsetAdmin):
     @display(description="status", ordering="status")  # type: ignore[untyped-decorator]
     def status_shown(self, obj: FollowUp) -> str:
         """As coloured text."""
-        return shown.label(obj.status, obj.get_status_display())
+        return follow_up_label(obj, now=clock.now())
+
+    @display(description="came from")  # type: ignore[untyped-decorator]
+    def came_from(self, obj: FollowUp) -> str:
+        """``After a visit``, ``Staff``."""
+        return origin_text(obj)
+
+    @display(description="done by")  # type: ignore[untyped-decorator]
+    def done_by(self, obj: FollowUp) -> str:
+        """The visit or check-in that did it, or who closed it, and when."""
+        if obj.closed_at is None:
+            return shown.NOTHING
+        what, _colon, number = obj.fulfilled_by.partition(":")
+        by = f"{what.replace('_', '-').capitalize()} {number}" if number else str(obj.closed_by or "Onset")
+        return f"{by}, {shown.local_time(obj.closed_at, obj.patient.site.zone)}"
 
     @display(description="")  # type: ignore[untyped-decorator]
     def done_link(self, obj: FollowUp) -> str:
@@ -124,6 +167,7 @@ class FollowUpAdmin(OnsetAdmin):
         """Adding and closing."""
         return [
             self.route("new/<int:patient_id>/", self.new, "new"),
+            self.route("patient/<int:patient_id>/response/", partial(timeline.page, self), "response"),
             self.route("<int:pk>/order/<slug:verb>/", self.order, "order"),
             *super().get_urls(),
         ]
@@ -157,7 +201,7 @@ class FollowUpAdmin(OnsetAdmin):
         if done is not None:
             messages.success(request, "Saved.")
             return HttpResponseRedirect(page)
-        under = f"{row.get_kind_display()} for {row.patient}, due {shown.local_day(row.due_on)}"
+        under = f"{row.get_kind_display()} for {row.patient}, due {due_text(row)}"
         return self.page(
             request,
             "onset/form_page.html",
@@ -200,3 +244,37 @@ def _ordered(service: Any, actor: Any, row: FollowUp, given: dict[str, Any]) -> 
     return service(
         actor=actor, now=clock.now(), follow_up_id=row.pk, expected_version=given["version"], **rest
     )
+
+
+@admin.register(FollowUpRule)
+class FollowUpRuleAdmin(RuleAdmin):
+    """What visits, courses and check-ins bring, and by when."""
+
+    list_display = ("what", "where", "visit_type", "by_when", "active", "source")
+    list_filter = (("after", ChoicesDropdownFilter), "active")
+    list_select_related = ("site", "visit_type")
+    fields = (
+        ("after", "check_in_code"),
+        ("site", "visit_type"),
+        ("kind", "days", "due_time"),
+        "early_days",
+        "active",
+        ("source", "mark"),
+    )
+    hint = (
+        "Of several rules for one event and kind the narrowest counts: for visit type and site, for the "
+        "visit type, for the site. Where that one is inactive, nothing of the kind is brought."
+    )
+    empty_hint = "Without rules visits and courses bring no follow-ups. Add the first one."
+
+    @display(description="rule", ordering="after")  # type: ignore[untyped-decorator]
+    def what(self, obj: FollowUpRule) -> str:
+        """``Call after a treatment visit``."""
+        code = f" ({obj.check_in_code})" if obj.check_in_code else ""
+        return f"{obj.get_kind_display()} after {obj.get_after_display()}{code}"
+
+    @display(description="due", ordering="days")  # type: ignore[untyped-decorator]
+    def by_when(self, obj: FollowUpRule) -> str:
+        """``1 day later, by 12:00``."""
+        days = f"{obj.days} day{'' if obj.days == 1 else 's'} later"
+        return f"{days}, by {obj.due_time:%H:%M}" if obj.due_time else days

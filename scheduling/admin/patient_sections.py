@@ -12,6 +12,7 @@ from clinic.common import clock
 from patients.admin.record import MOST_ROWS, PAGE
 from patients.models import Patient
 from scheduling.admin.courses import alarm_label, next_session, of_planned, with_alarm
+from scheduling.admin.follow_ups_shown import due_text, follow_up_label, origin_text
 from scheduling.admin.waitlist_shown import status_label, waited_for, window
 from scheduling.domain.waitlist import EntryStatus
 from scheduling.models import Appointment, CheckIn, Course, FollowUp, Prescription, WaitlistEntry
@@ -174,18 +175,20 @@ def follow_ups(request: HttpRequest, patient: Patient) -> Section | None:
     """What is owed."""
     if not actor_in(request).may("follow_ups.read", patient.site_id):
         return None
-    rows = FollowUp.objects.filter(patient=patient).order_by("-due_on", "-id")[:MOST_ROWS]
+    now = clock.now()
+    rows = FollowUp.objects.filter(patient=patient).select_related("patient__site")
     return Section(
         title="Follow-ups",
-        headers=("What", "Due", "Status", "Note"),
+        headers=("What", "Due", "Came from", "Status", "Note"),
         rows=[
             (
                 shown.to("scheduling_followup_change", row.pk, text=row.get_kind_display()),
-                shown.local_day(row.due_on),
-                shown.label(row.status, row.get_status_display()),
+                due_text(row),
+                origin_text(row),
+                follow_up_label(row, now=now),
                 row.note,
             )
-            for row in rows
+            for row in rows.order_by("-due_on", "-id")[:MOST_ROWS]
         ],
         empty="Nothing is owed.",
     )

@@ -22,6 +22,7 @@ from scheduling.models import (
     CheckInPolicy,
     CheckInRule,
     ConfirmationRule,
+    EfficacyRule,
     HoldPolicy,
     ReminderRule,
     WaitlistPolicy,
@@ -160,6 +161,22 @@ class CheckInRuleAdmin(RuleAdmin):
     def window(self, obj: CheckInRule) -> str:
         """``-1 to +3``."""
         return f"-{obj.window_before} to +{obj.window_after}"
+
+
+@admin.register(EfficacyRule)
+class EfficacyRuleAdmin(RuleAdmin):
+    """How much better is enough."""
+
+    list_display = ("check_in", "instrument", "better_by_percent", "baseline_at_least", "active")
+    list_filter = ("active",)
+    fields = (
+        ("check_in", "instrument"),
+        ("better_by_percent", "baseline_at_least"),
+        ("owner_role", "within_minutes"),
+        "active",
+        ("source", "mark"),
+    )
+    empty_hint = "Without these rows no check-in calls a prescriber for too little effect. Add the first one."
 
 
 @admin.register(CheckInPolicy)

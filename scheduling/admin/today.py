@@ -18,6 +18,7 @@ from clinic.access.policy import Actor
 from clinic.common import clock, due
 from patients.models import WorkItem
 from scheduling.admin.appointments import within_days
+from scheduling.admin.follow_ups_shown import due_text, follow_up_label, origin_text
 from scheduling.admin.repairs import cause
 from scheduling.models import Appointment, CheckIn, FollowUp, Repair
 
@@ -27,6 +28,7 @@ _STALLED = {
     "outreach": "No message goes out to patients",
     "check_ins": "No check-in is asked for",
     "repairs": "No plan is repaired",
+    "follow_ups": "Nobody is told of overdue follow-ups",
     "waitlist": "No freed time is offered to waiting patients",
 }
 """What it means to a front desk that nobody does a kind of due work."""
@@ -189,22 +191,26 @@ def _follow_ups(actor: Actor, now: datetime) -> Iterable[Section]:
     rows = (
         FollowUp.objects.visible_to(actor)
         .filter(due, status=FollowUp.Status.DUE)
-        .select_related("patient")
-        .order_by("due_on", "id")[:MOST_ROWS]
+        .select_related("patient__site")
+        .order_by("due_at", "id")[:MOST_ROWS]
     )
+    late = sum(row.due_at <= now for row in rows)
     yield Section(
         title="Follow-ups due",
-        headers=("What", "Due", "Patient", "Note"),
+        headers=("What", "Due", "Patient", "Came from", "Note", "Status"),
         rows=[
             (
                 shown.to("scheduling_followup_change", row.pk, text=row.get_kind_display()),
-                shown.local_day(row.due_on),
+                due_text(row),
                 shown.to("patients_patient_record", row.patient_id, text=row.patient),
+                origin_text(row),
                 row.note,
+                follow_up_label(row, now=now),
             )
             for row in rows
         ],
         empty="Nothing is owed to a patient today.",
+        note=f"{late} of these {'is' if late == 1 else 'are'} overdue." if late else "",
         links=[Link("All follow-ups", reverse("admin:scheduling_followup_changelist"))],
     )
 

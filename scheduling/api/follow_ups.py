@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinic.api.fields import DayField, FlagFilter, IdFilter, VisibleField
+from clinic.api.fields import DayField, FlagFilter, IdFilter, InstantField, VisibleField, WallTimeField
 from clinic.api.views import OnsetViewSet, ReadMixin
 from patients.models import Patient
 from scheduling.models import Appointment, FollowUp
@@ -18,14 +18,29 @@ from scheduling.services import follow_ups
 
 
 class FollowUpSerializer(serializers.ModelSerializer[FollowUp]):
-    """One thing owed. ``due_on`` is a date on the calendar of the patient's site."""
+    """One thing owed. ``due_on`` and ``due_time`` are on the calendar and clock of the patient's site."""
 
     patient = serializers.IntegerField(source="patient_id")
+    due_time = WallTimeField(allow_null=True, help_text="HH:MM; null means by the end of the day.")
+    due_at = InstantField(
+        zone=lambda row: row.patient.site.zone, help_text="From this moment it is overdue while still due."
+    )
+    origin = serializers.CharField(
+        help_text="staff, after_visit, after_course, after_check_in, or plan_item:<id>."
+    )
     appointment = serializers.IntegerField(source="appointment_id", allow_null=True)
+    check_in = serializers.IntegerField(source="check_in_id", allow_null=True)
+    fulfilled_by = serializers.CharField(
+        help_text="What did it: staff, visit:<id> or check_in:<id>; empty while it is not done."
+    )
+    closed_at = InstantField(zone=lambda row: row.patient.site.zone, allow_null=True)
 
     class Meta:
         model = FollowUp
-        fields = ("id", "patient", "kind", "due_on", "status", "origin", "appointment", "note", "version")
+        fields = (
+            "id", "patient", "kind", "due_on", "due_time", "due_at", "status", "origin", "appointment",
+            "check_in", "note", "fulfilled_by", "closed_at", "version",
+        )  # fmt: skip
         read_only_fields = fields
 
 
@@ -34,7 +49,8 @@ class NewFollowUpSerializer(serializers.Serializer[Any]):
 
     patient = VisibleField(queryset=Patient.objects)
     kind = serializers.ChoiceField(choices=FollowUp.Kind.choices)
-    due_on = DayField()
+    due_on = DayField(help_text="A closed day moves to the next open one.")
+    due_time = WallTimeField(required=False, allow_null=True, default=None)
     appointment = VisibleField(queryset=Appointment.objects, required=False, allow_null=True, default=None)
     note = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
 
@@ -60,7 +76,7 @@ class FollowUpFilters(django_filters.FilterSet):
     kind = django_filters.ChoiceFilter(choices=FollowUp.Kind.choices)
     due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt")
     due_after = django_filters.DateFilter(field_name="due_on", lookup_expr="gte")
-    overdue = FlagFilter(method="by_overdue", help_text="Still due although the day is over at the site.")
+    overdue = FlagFilter(method="by_overdue", help_text="Still due although its time is over at the site.")
 
     def by_overdue(self, rows: Any, _name: str, wanted: bool) -> Any:  # noqa: FBT001 - django_filters calls it
         """What nobody did in time, or everything else."""
@@ -71,7 +87,7 @@ class FollowUpFilters(django_filters.FilterSet):
 class FollowUpViewSet(ReadMixin, OnsetViewSet):
     """Follow-ups of patients at the sites where the caller reads them."""
 
-    queryset = FollowUp.objects.all()
+    queryset = FollowUp.objects.select_related("patient__site")
     serializer_class = FollowUpSerializer
     filterset_class = FollowUpFilters
     page_ordering = ("due_on", "id")
@@ -95,6 +111,7 @@ class FollowUpViewSet(ReadMixin, OnsetViewSet):
             patient_id=wanted["patient"].pk,
             kind=wanted["kind"],
             due_on=wanted["due_on"],
+            due_time=wanted["due_time"],
             appointment_id=appointment and appointment.pk,
             note=wanted["note"],
         )

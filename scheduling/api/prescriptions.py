@@ -161,6 +161,22 @@ class StopSerializer(serializers.Serializer[Any]):
     ordered_on = DayField(required=False, allow_null=True, default=None, help_text="Today when left out.")
 
 
+class TaperedStopSerializer(StopSerializer):
+    """When it ends, and by which lower doses."""
+
+    taper = StepSerializer(
+        many=True,
+        required=False,
+        default=list,
+        max_length=_MOST_STEPS,  # type: ignore[call-arg]  # taken by the list that many=True makes
+        help_text="Lower doses until then, in order.",
+    )
+
+    def validate_taper(self, steps: list[dict[str, Any]]) -> list[Step]:
+        """As the service takes them."""
+        return [Step(dose_mg=step["dose_mg"], effective_on=step["effective_on"]) for step in steps]
+
+
 class ChangeDoseSerializer(_DoseSerializer, StopSerializer):
     """The new dose, and from when."""
 
@@ -222,11 +238,11 @@ class PrescriptionViewSet(ReadMixin, OnsetViewSet):
         """Increase or decrease; check-ins count from ``effective_on``."""
         return self._planned(prescriptions.change_dose(**self._order(pk, ChangeDoseSerializer)))
 
-    @extend_schema(request=StopSerializer, responses={200: PlannedPrescriptionSerializer})
+    @extend_schema(request=TaperedStopSerializer, responses={200: PlannedPrescriptionSerializer})
     @action(detail=True, methods=["post"])
     def stop(self, request: Request, pk: str) -> Response:
-        """End it; what was not sent yet is withdrawn, withdrawal check-ins are planned."""
-        return self._planned(prescriptions.stop(**self._order(pk, StopSerializer)))
+        """End it, at once or by a taper; what was not sent is withdrawn, withdrawal check-ins planned."""
+        return self._planned(prescriptions.stop(**self._order(pk, TaperedStopSerializer)))
 
     @extend_schema(request=SwitchSerializer, responses={201: PlannedPrescriptionSerializer})
     @action(detail=True, methods=["post"])

@@ -12,6 +12,7 @@ from scheduling.api.holds import HoldViewSet
 from scheduling.api.prescriptions import PrescriptionViewSet
 from scheduling.api.repairs import RepairViewSet, ReplanViewSet
 from scheduling.api.resources import ResourceViewSet
+from scheduling.api.timeline import TimelineViewSet
 from scheduling.api.treatment_plans import PlanItemViewSet, TreatmentPlanViewSet
 from scheduling.api.visit_types import VisitTypeViewSet
 from scheduling.api.waitlist import OfferViewSet, WaitlistViewSet
@@ -29,6 +30,7 @@ router.register("repairs", RepairViewSet, basename="repair")
 router.register("resources", ResourceViewSet, basename="resource")
 router.register("visit-types", VisitTypeViewSet, basename="visit-type")
 router.register("working-hours", WorkingHoursViewSet, basename="working-hours")
+router.register("patients", TimelineViewSet, basename="patient-timeline")
 router.register("prescriptions", PrescriptionViewSet, basename="prescription")
 router.register("check-ins", CheckInViewSet, basename="check-in")
 router.register("treatment-plans", TreatmentPlanViewSet, basename="treatment-plan")

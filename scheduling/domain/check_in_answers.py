@@ -1,5 +1,6 @@
-"""Which check-ins may be recorded as answered, and for which day."""
+"""Which check-ins may be recorded as answered, for which day, and when an answer shows too little effect."""
 
+from dataclasses import dataclass
 from datetime import date
 
 from clinic.common.errors import Conflict, FieldError, Invalid
@@ -41,6 +42,24 @@ def require_in_window(*, row: Windowed, answered_on: date, latest: date) -> None
             f"It can be answered from {row.window_start_on} to {row.window_end_on}. "
             "Note anything said outside these days on the work item or the next check-in.",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Efficacy:
+    """One row of the clinic's data: by how much a measure has to have fallen. Source: DOMAIN section 3."""
+
+    better_by_percent: int
+    baseline_at_least: int
+
+
+def falls_short(*, score: int, baseline: int, rule: Efficacy) -> bool:
+    """Whether the way from the baseline to the score is less than the rule asks. Exact, never rounded.
+
+    A baseline with too little to fall by is not judged.
+    """
+    if baseline < rule.baseline_at_least:
+        return False
+    return (baseline - score) * 100 < rule.better_by_percent * baseline
 
 
 def _refused(code: str, detail: str) -> Invalid:

@@ -5,7 +5,7 @@ whole history (check_in_history), never rewritten.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -109,11 +109,18 @@ def change(
 
 
 def stop(
-    *, events: Sequence[DoseEvent], ordered_on: date, effective_on: date, today: Today
+    *,
+    events: Sequence[DoseEvent],
+    ordered_on: date,
+    effective_on: date,
+    today: Today,
+    taper: Sequence[Step] = (),
 ) -> list[DoseEvent]:
-    """The event of a stop; ``effective_on`` is the first day without the medicine.
+    """The event of a stop; ``effective_on`` is the first day without the medicine. ``taper``: the lower doses
+    on the way there, which come first.
 
-    Raises Invalid: ``stop_before_start``, ``already_stopped``, and what :func:`_check_dates` raises.
+    Raises Invalid: ``stop_before_start``, ``already_stopped``, ``taper_not_lower``, ``taper_after_stop``, and
+    what :func:`_check_dates` and, of a taper, :func:`change` raise.
     """
     if events and effective_on < events[0].effective_on:
         raise _refused(
@@ -124,7 +131,47 @@ def stop(
     _check_dates(events, ordered_on=ordered_on, effective_on=effective_on, today=today)
     if _taken_until(events, effective_on).kind is DoseKind.STOP:
         raise _refused("/effective_on", "already_stopped", "It has been stopped by then already.")
-    return _accepted(events, [DoseEvent(_next(events), DoseKind.STOP, Decimal(0), ordered_on, effective_on)])
+    lower = _taper(events, taper, ordered_on=ordered_on, until=effective_on, today=today)
+    number = _next([*events, *lower])
+    return _accepted(events, [*lower, DoseEvent(number, DoseKind.STOP, Decimal(0), ordered_on, effective_on)])
+
+
+def _taper(
+    events: Sequence[DoseEvent], taper: Sequence[Step], *, ordered_on: date, until: date, today: Today
+) -> list[DoseEvent]:
+    """The decreases before a stop: one order with its planned steps. The pointer names the step."""
+    if not taper:
+        return []
+    first, *others = taper
+    try:
+        lower = change(
+            events=events,
+            dose_mg=first.dose_mg,
+            ordered_on=ordered_on,
+            effective_on=first.effective_on,
+            steps=others,
+            today=today,
+        )
+    except Invalid as refused:
+        faults = [replace(fault, pointer=_in_taper(fault.pointer)) for fault in refused.errors]
+        raise Invalid(refused.detail, code=refused.code, errors=faults) from refused
+    for index, event in enumerate(lower):
+        if event.kind is not DoseKind.DECREASE:
+            raise _refused(f"/taper/{index}/dose_mg", "taper_not_lower", "Each step of a taper is lower.")
+        if event.effective_on >= until:
+            raise _refused(
+                f"/taper/{index}/effective_on", "taper_after_stop", "A taper ends before the stop."
+            )
+    return lower
+
+
+def _in_taper(pointer: str) -> str:
+    """Where a fault of the change of dose is in the taper that it was made of."""
+    steps = "/planned_steps/"
+    if not pointer.startswith(steps):
+        return f"/taper/0{pointer}" if pointer != "/ordered_on" else pointer
+    number, _slash, rest = pointer.removeprefix(steps).partition("/")
+    return f"/taper/{int(number) + 1}/{rest}"
 
 
 def restart(

@@ -18,7 +18,10 @@ AWAITED = frozenset({Status.BOOKED, Status.CONFIRMED})
 _MINUTES_IN_A_DAY = 24 * 60
 ONLY_UNTIL_CONFIRMED = frozenset({"confirm_request"})
 CONFIRMATION, COURSE_CONFIRMATION = "confirmation", "course_confirmation"
-CANCELLATION = "cancellation"
+CANCELLATION, COURSE_CANCELLATION = "cancellation", "course_cancellation"
+_OF_COURSE = frozenset({COURSE_CONFIRMATION, COURSE_CANCELLATION})
+_SAID_TOGETHER = frozenset({CONFIRMATION, CANCELLATION})
+"""Kinds that a message about the whole course may stand in for."""
 
 
 class Anchor(StrEnum):
@@ -74,7 +77,7 @@ class Visit:
     first_visit: bool
     context: dict[str, str]
     with_course: bool = False
-    """The confirmation of its course tells of it."""
+    """A message about its course tells of it: that it is booked, or, when it is cancelled, of that."""
     cancelled_at: datetime | None = None
     told: bool = False
     """Some message about it went out, or may have."""
@@ -101,7 +104,7 @@ def decide(*, visit: Visit, rules: Iterable[Rule]) -> list[Decision]:
     A reminder whose moment had passed when the start was chosen is skipped; the later ones stay. A cancelled
     visit whose patient had been told of it brings a cancellation, once the step can no longer be taken back.
     """
-    kinds = {kind: rule for kind, rule in narrowest(rules).items() if kind != COURSE_CONFIRMATION}
+    kinds = {kind: rule for kind, rule in narrowest(rules).items() if kind not in _OF_COURSE}
     return [_decision(rule, visit) for rule in kinds.values()]
 
 
@@ -128,6 +131,17 @@ def course_confirmation(
     return _message(rule, scheduled_at, first_start, context)
 
 
+def course_cancellation(
+    *, rules: Iterable[Rule], cancelled_at: datetime, first_start: datetime, context: dict[str, str]
+) -> WantedMessage | None:
+    """The one message that tells of all sessions cancelled with their course, or None where each is told of
+    by its own. Due when the first can no longer be taken back, as :func:`decide` says of one visit."""
+    rule = narrowest(rules).get(COURSE_CANCELLATION)
+    if rule is None or rule.off:
+        return None
+    return _message(rule, _settled_at(cancelled_at, first_start), first_start, context)
+
+
 def _decision(rule: Rule, visit: Visit) -> Decision:
     skip = _skip(rule, visit)
     if skip is not None:
@@ -148,7 +162,7 @@ def _skip(rule: Rule, visit: Visit) -> Skip | None:
         (not cancels and not awaited, Skip.NOT_AWAITED),
         (rule.first_visit_only and not visit.first_visit, Skip.NOT_FIRST),
         (visit.status == Status.CONFIRMED and rule.kind in ONLY_UNTIL_CONFIRMED, Skip.CONFIRMED),
-        (rule.kind == CONFIRMATION and visit.with_course, Skip.WITH_COURSE),
+        (rule.kind in _SAID_TOGETHER and visit.with_course, Skip.WITH_COURSE),
         (reminds and _due_at(rule, visit) < visit.scheduled_at, Skip.PASSED),
     )
     return next((reason for holds, reason in checks if holds), None)
@@ -172,11 +186,16 @@ def _message(
 
 def _due_at(rule: Rule, visit: Visit) -> datetime:
     if rule.kind == CANCELLATION and visit.cancelled_at is not None:
-        settled_at = visit.cancelled_at + UNDO_WITHIN
-        return settled_at if settled_at < visit.start_at else visit.cancelled_at
+        return _settled_at(visit.cancelled_at, visit.start_at)
     if rule.anchor == Anchor.BOOKING:
         return visit.scheduled_at
     # Whole days are calendar days, so that "the day before at 09:00" stays 09:00 when the clocks change.
     days, minutes = divmod(rule.minutes_before, _MINUTES_IN_A_DAY)
     wall = visit.start_at.astimezone(visit.zone).replace(tzinfo=None) - timedelta(days=days)
     return wall_to_instant(wall, visit.zone, later=False) - timedelta(minutes=minutes)
+
+
+def _settled_at(cancelled_at: datetime, start_at: datetime) -> datetime:
+    """When a cancellation can no longer be taken back; at once where the visit would begin before that."""
+    settled_at = cancelled_at + UNDO_WITHIN
+    return settled_at if settled_at < start_at else cancelled_at

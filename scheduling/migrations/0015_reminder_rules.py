@@ -4,7 +4,7 @@ from django.db import migrations
 
 from clinic.common import catalogue
 
-KINDS = {"course_confirmation", "hours_before", "cancellation"}
+KINDS = {"course_confirmation", "hours_before", "cancellation", "course_cancellation"}
 
 
 def load(apps, schema_editor):

@@ -1,8 +1,9 @@
 from scheduling.models.appointments import Allocation, Appointment, AppointmentEvent
 from scheduling.models.calendars import Closure, WorkingHours
+from scheduling.models.check_in_answers import CheckInDraft, EfficacyRule
 from scheduling.models.check_ins import CheckIn, CheckInPolicy, CheckInRule
 from scheduling.models.courses import Course, CourseEvent, CourseTemplate
-from scheduling.models.follow_ups import FollowUp
+from scheduling.models.follow_ups import FollowUp, FollowUpRule
 from scheduling.models.holds import Hold, HoldPolicy
 from scheduling.models.holidays import SiteHoliday, SiteHolidayCalendar
 from scheduling.models.patient_pages import PatientPagePolicy
@@ -20,6 +21,7 @@ __all__ = [
     "Appointment",
     "AppointmentEvent",
     "CheckIn",
+    "CheckInDraft",
     "CheckInPolicy",
     "CheckInRule",
     "Closure",
@@ -28,7 +30,9 @@ __all__ = [
     "CourseEvent",
     "CourseTemplate",
     "DoseEvent",
+    "EfficacyRule",
     "FollowUp",
+    "FollowUpRule",
     "FreedSlot",
     "Hold",
     "HoldPolicy",

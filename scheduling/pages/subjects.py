@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from patients.pages.handlers import Page
-from scheduling.pages.check_ins import CheckInPage
+from scheduling.pages import check_ins
 from scheduling.pages.courses import CoursePage
 from scheduling.pages.moving import Move
 from scheduling.pages.offers import Accept, Decline, OfferPage
@@ -22,4 +22,4 @@ APPOINTMENT: Steps = {
 }
 OFFER: Steps = {"": OfferPage, "accept": Accept, "decline": Decline}
 COURSE: Steps = {"": CoursePage}
-CHECK_IN: Steps = {"": CheckInPage}
+CHECK_IN: Steps = check_ins.PAGES

@@ -2,6 +2,7 @@
 side. ``{name}`` stands for a value. Nothing here names a treatment, a specialty or a condition."""
 
 from patients.pages.words import Words
+from scheduling.pages.check_in_words import CHECK_IN_WORDS
 
 WORDS: Words = {
     # A visit
@@ -180,9 +181,5 @@ WORDS: Words = {
         "es": "Para cambiar una, use el enlace del mensaje sobre ella o llámenos.",
     },
     # A check-in
-    "check_in_title": {"en": "How are you?", "es": "¿Cómo está?"},
-    "check_in_text": {
-        "en": "We would like to hear how you are doing. Please call us: it takes a few minutes.",
-        "es": "Queremos saber cómo se encuentra. Llámenos: son unos minutos.",
-    },
+    **CHECK_IN_WORDS,
 }

@@ -6,6 +6,7 @@ from datetime import datetime, time
 from django.db.models import Min, Q
 
 from patients.models import Condition, Patient, PatientCondition
+from patients.selectors.assessments import hold_on_treatment
 from patients.selectors.flags import calls_for_early_contact
 from scheduling.domain.check_in_contacts import MERGE_WITHIN_DAYS
 from scheduling.domain.check_in_history import DoseKind
@@ -44,8 +45,8 @@ def rules_in_force() -> list[Rule]:
 def facts_of(patient: Patient, *, indication: str, now: datetime) -> PatientFacts:
     """What the rules ask about the patient: birth date, what is treated, and whether a flag asks for contact.
 
-    What is treated are the patient's unresolved conditions and those that ``indication`` names by code,
-    name or synonym.
+    A safety alarm that no prescriber has signed off is such a flag. What is treated are the patient's
+    unresolved conditions and those that ``indication`` names by code, name or synonym.
     """
     today = now.astimezone(patient.zone).date()
     treated = set(
@@ -60,7 +61,7 @@ def facts_of(patient: Patient, *, indication: str, now: datetime) -> PatientFact
     return PatientFacts(
         date_of_birth=patient.date_of_birth,
         indications=frozenset(treated),
-        risk_flag=calls_for_early_contact(patient, now=now),
+        risk_flag=calls_for_early_contact(patient, now=now) or bool(hold_on_treatment(patient.pk)),
     )
 
 

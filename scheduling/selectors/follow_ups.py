@@ -1,20 +1,26 @@
-"""Reads about what is owed to patients by a day, on the calendar of the patient's site."""
+"""Reads about what is owed to patients: what is overdue, and what waits for somebody to be told so."""
 
-from collections import defaultdict
-from datetime import date, datetime
+from datetime import datetime
 
-from django.db.models import Q, QuerySet
+from django.db.models import Min, QuerySet
 
-from clinic.access.models import Site
+from patients.models import Patient
 from scheduling.models import FollowUp
 
 
 def overdue(*, now: datetime) -> QuerySet[FollowUp]:
-    """Follow-ups whose day is over at their patient's site and that nobody has done or cancelled."""
-    sites_by_day: dict[date, list[int]] = defaultdict(list)
-    for site in Site.objects.only("id", "timezone"):
-        sites_by_day[now.astimezone(site.zone).date()].append(site.pk)
-    late = Q(pk__in=())
-    for today, site_ids in sites_by_day.items():
-        late |= Q(patient__site_id__in=site_ids, due_on__lt=today)
-    return FollowUp.objects.filter(late, status=FollowUp.Status.DUE)
+    """Follow-ups whose time is over at their patient's site and that nobody has done or cancelled."""
+    return FollowUp.objects.filter(status=FollowUp.Status.DUE, due_at__lte=now)
+
+
+def unsurfaced() -> QuerySet[FollowUp]:
+    """What is due and nobody was told of yet. People who are not patients any more are left alone."""
+    return FollowUp.objects.filter(
+        status=FollowUp.Status.DUE, surfaced_at__isnull=True, patient__status=Patient.Status.ACTIVE
+    )
+
+
+def next_overdue_at() -> datetime | None:
+    """The earliest moment at which a follow-up becomes overdue and somebody is to be told."""
+    earliest: datetime | None = unsurfaced().aggregate(at=Min("due_at"))["at"]
+    return earliest

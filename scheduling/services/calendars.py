@@ -202,6 +202,7 @@ def _announced(closure: Closure, now: datetime) -> Closure:
         now=now,
     )
     displaced.no_longer(cause=_cause(closure), still=affected, note="The closure no longer hits it.", now=now)
+    freed.closed(closure, site_id=_site_of(found).pk, now=now)
     return found
 
 

@@ -1,7 +1,8 @@
 """Check-ins as they change: planned from a history of doses, recorded by staff, moved on by the tick."""
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import date, datetime, time
 
 import structlog
 
@@ -9,17 +10,20 @@ from clinic.access.policy import Actor
 from clinic.common import versions
 from clinic.common.errors import NotFound
 from clinic.common.transactions import durable
-from patients.models import Patient
-from patients.services.work_items import close_items
+from patients.models import Assessment, Patient
+from patients.services.assessments import Recorded
+from scheduling.domain.calendars import wall_to_instant
 from scheduling.domain.check_in_answers import require_in_window, require_recordable
 from scheduling.domain.check_in_history import DoseEvent
 from scheduling.domain.check_ins import CheckInStatus, PlannedCheckIn, plan, reconcile
 from scheduling.models import CheckIn, Prescription
 from scheduling.selectors import check_ins as selector
+from scheduling.selectors.check_in_answers import Answers
 from scheduling.selectors.prescriptions import today
 from scheduling.services import doses
 from scheduling.services.allocations import lock_patient
-from scheduling.services.check_in_contacts import contact_key, missed_key, refresh
+from scheduling.services.check_in_answers import Given, answer_contact
+from scheduling.services.check_in_contacts import refresh
 
 log = structlog.get_logger(__name__)
 
@@ -53,6 +57,14 @@ def replan(
     refresh(patient=patient, now=now)
 
 
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """The check-in as it is now, and what its questionnaires came to."""
+
+    check_in: CheckIn
+    recorded: Sequence[Recorded]
+
+
 @durable
 def record(
     *,
@@ -61,14 +73,18 @@ def record(
     check_in_id: int,
     note: str = "",
     answered_on: date | None = None,
+    answers: Answers | None = None,
+    source: str = Assessment.Source.PHONE,
+    language: str | None = None,
     expected_version: int | None = None,
-) -> CheckIn:
-    """Staff write down that the patient answered, on the phone or face to face.
+) -> Recording:
+    """Write down what the patient answered: on the phone, face to face, or in an app.
 
     Answers everything asked in the same contact whose window holds ``answered_on`` (by default today in the
-    patient's zone), and withdraws what was not sent yet. A missed check-in may still be recorded for a day
-    inside its window. Raises InvalidTransition, Invalid (``answered_in_the_future``, ``outside_window``),
-    StaleVersion, NotFound, Forbidden.
+    patient's zone), scores the questionnaires in ``answers`` and withdraws what was not sent yet. A missed
+    check-in may still be recorded for a day inside its window. ``language`` is the patient's unless said.
+    Raises InvalidTransition, Invalid (``answered_in_the_future``, ``outside_window``, ``not_asked``),
+    InvalidAnswers, StaleVersion, NotFound, Forbidden.
     """
     patient, row = _locked(actor, check_in_id)
     versions.require_version(row, expected_version)
@@ -76,21 +92,16 @@ def record(
     present = today(patient, now)
     day = answered_on or present.patient
     require_in_window(row=row, answered_on=day, latest=present.latest)
-    answered = [row, *_asked_with(row, day)]
-    for each in answered:
-        each.status = CheckIn.Status.ANSWERED
-        each.answered_on, each.answered_at, each.answered_by_id = day, now, actor.user_id
-        each.note = note
-        each.next_action_at = None
-        each.version += 1
-    CheckIn.objects.bulk_update(
-        answered,
-        ("status", "answered_on", "answered_at", "answered_by", "note", "next_action_at", "version"),
+    given = Given(
+        answers=answers or {},
+        on=day,
+        at=min(now, _noon(day, patient)) if day < present.patient else now,
+        source=source,
+        language=language or patient.language,
+        note=note,
     )
-    keys = [key for each in answered for key in (contact_key(each), missed_key(each))]
-    close_items(keys, note="Closed by Onset: the check-in was recorded.", now=now)
-    refresh(patient=patient, now=now)
-    return CheckIn.objects.get(pk=row.pk)
+    recorded = answer_contact(actor=actor, now=now, patient=patient, row=row, given=given)
+    return Recording(check_in=CheckIn.objects.get(pk=row.pk), recorded=recorded)
 
 
 def advance(*, now: datetime, limit: int) -> int:
@@ -135,17 +146,9 @@ def _locked(actor: Actor, check_in_id: int) -> tuple[Patient, CheckIn]:
     return patient, CheckIn.objects.select_for_update().get(pk=check_in_id)
 
 
-def _asked_with(row: CheckIn, day: date) -> list[CheckIn]:
-    """The other open rows of the contact that an answer on ``day`` also answers."""
-    if row.status not in CheckIn.OPEN:
-        return []
-    lead_id = row.merged_into_id or row.pk
-    same = CheckIn.objects.select_for_update().filter(
-        status__in=CheckIn.OPEN, window_start_on__lte=day, window_end_on__gte=day
-    )
-    return list(
-        (same.filter(pk=lead_id) | same.filter(merged_into_id=lead_id)).exclude(pk=row.pk).order_by("pk")
-    )
+def _noon(day: date, patient: Patient) -> datetime:
+    """The moment of an answer of which only the day is known."""
+    return wall_to_instant(datetime.combine(day, time(12)), patient.zone, later=False)
 
 
 def _new(row: PlannedCheckIn, prescription: Prescription, now: datetime) -> CheckIn:

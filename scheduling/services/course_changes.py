@@ -20,7 +20,7 @@ from scheduling.models import Appointment, Course, Resource
 from scheduling.selectors import courses as selector
 from scheduling.selectors.availability import Question
 from scheduling.selectors.course_progress import Progress, overdue, progress, split
-from scheduling.services import allocations, course_checks, course_gaps, course_sessions
+from scheduling.services import allocations, course_checks, course_gaps, course_sessions, follow_ups_made
 from scheduling.services.appointments import check_patient
 from scheduling.services.course_checks import Asked
 from scheduling.services.course_sessions import Sitting, window_over
@@ -265,6 +265,8 @@ def stop(
 ) -> Course:
     """End a course: everything still to come is cancelled, its time free at once, its messages withdrawn.
 
+    Whoever had been told of sessions is told in one message that they are cancelled.
+
     Raises Conflict (``invalid_transition``, ``moved_meanwhile``), StaleVersion, NotFound, Forbidden.
     """
     known = progress(actor=actor, now=now, course_id=course_id)
@@ -274,10 +276,11 @@ def stop(
     course, patient, found = _locked(
         known, known.movable, held, actor=actor, verb=Verb.STOP, expected=expected_version, now=now
     )
-    course_sessions.cancel(found.movable, actor=actor, patient=patient, now=now, reason=reason)
+    course_sessions.cancel(found.movable, actor=actor, patient=patient, now=now, reason=reason, together=True)
     course.status = domain.after(domain.Status(course.status), Verb.STOP).value
     versions.save(course, "status")
     course_gaps.settled(course, note="Closed by Onset: the course was stopped.", now=now)
+    follow_ups_made.after_course(course_id=course.pk, now=now)
     record(course, actor=actor, verb=Verb.STOP.value, now=now, reason=reason)
     return course
 

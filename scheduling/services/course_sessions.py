@@ -226,13 +226,25 @@ def _move(sittings: Sequence[Sitting], now: datetime) -> dict[int, tuple[str, da
 
 
 def cancel(
-    visits: Iterable[Appointment], *, actor: Actor, patient: Patient, now: datetime, reason: str
+    visits: Iterable[Appointment],
+    *,
+    actor: Actor,
+    patient: Patient,
+    now: datetime,
+    reason: str,
+    together: bool = False,
 ) -> None:
-    """Cancel locked visits whose resources are locked too, as the step of each would."""
-    for visit in visits:
+    """Cancel locked visits whose resources are locked too, as the step of each would.
+
+    ``together`` tells the patient of all of them at once: the course has ended.
+    """
+    leaving = list(visits)
+    for visit in leaving:
         before = Status(visit.status)
         visit.status = next_status(before, Verb.CANCEL).value
         versions.save(visit, "status")
         allocations.release(visit, now=now)
         history.record(visit, actor=actor, verb=Verb.CANCEL, before=before, now=now, reason=reason)
-        reminders.refresh(appointment=visit, patient=patient, now=now, reason=visit.status)
+    told = reminders.cancel_together(appointments=leaving, patient=patient, now=now) if together else None
+    for visit in leaving:
+        reminders.refresh(appointment=visit, patient=patient, now=now, reason=visit.status, told=told)

@@ -1,62 +1,25 @@
-"""What is owed to a patient by a day: next-day calls that visits bring, and what staff add themselves."""
+"""What staff do about follow-ups: owe one, move it, say that it was done or is not owed any more.
 
-from datetime import date, datetime, timedelta
+What visits, courses and check-ins bring is in follow_ups_made, what fulfils them in follow_ups_done.
+"""
 
-from clinic.access.policy import Actor
+from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta
+
+from clinic.access.policy import SYSTEM, Actor
 from clinic.common import versions
-from clinic.common.errors import Conflict, FieldError, Invalid, NotFound
+from clinic.common.errors import FieldError, Invalid, NotFound
 from clinic.common.transactions import durable
 from patients.models import Patient
+from patients.services.work_items import close_items
 from scheduling.domain import follow_ups as domain
 from scheduling.domain.follow_ups import Status, Verb
-from scheduling.models import Appointment, FollowUp, VisitType
+from scheduling.models import Appointment, FollowUp
 from scheduling.selectors.open_days import open_days
 from scheduling.services.allocations import lock_patient
 
-AFTER_VISIT = "after_visit"
 BY_STAFF = "staff"
-FARTHEST_DAYS = 730
-"""A follow-up is owed within two years [D]; later than that it is a new episode of care."""
-
-_CALLED_NEXT_DAY = frozenset({VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE})
-
-
-def after_visit(*, appointment: Appointment, now: datetime) -> FollowUp | None:
-    """The call on the day after a treatment visit, moved to the next day on which the site is open.
-
-    Call it inside the transaction that completes the visit, with the patient row locked. Safe to repeat.
-    None for visits without treatment. Source: DOMAIN section 5, "After the visit".
-    """
-    if appointment.visit_type.kind not in _CALLED_NEXT_DAY:
-        return None
-    known = FollowUp.objects.filter(appointment=appointment, origin=AFTER_VISIT)
-    existing = known.exclude(status=Status.CANCELLED).first()
-    if existing is not None:
-        return existing
-    site = appointment.site
-    next_day = appointment.start_at.astimezone(site.zone).date() + timedelta(days=1)
-    is_open = open_days(site=site, first=next_day, last=next_day + timedelta(days=domain.SEARCHED_DAYS))
-    return FollowUp.objects.create(
-        patient_id=appointment.patient_id,
-        kind=FollowUp.Kind.CALL,
-        due_on=domain.next_open_day(next_day, is_open=is_open),
-        origin=AFTER_VISIT,
-        appointment=appointment,
-        created_at=now,
-    )
-
-
-def withdraw_after_visit(*, appointment: Appointment) -> None:
-    """Completion was undone, so its call is not owed; one already made stays.
-
-    Call it inside the transaction of the undo, with the patient row locked.
-    """
-    due = FollowUp.objects.select_for_update().filter(
-        appointment=appointment, origin=AFTER_VISIT, status=Status.DUE
-    )
-    for follow_up in due:
-        follow_up.status = domain.after(Status(follow_up.status), Verb.CANCEL).value
-        versions.save(follow_up, "status")
+OVERDUE_KIND = "follow_up_overdue"
 
 
 @durable
@@ -67,13 +30,15 @@ def create(
     patient_id: int,
     kind: str,
     due_on: date,
+    due_time: time | None = None,
     appointment_id: int | None = None,
     note: str = "",
 ) -> FollowUp:
-    """Staff owe a patient something by ``due_on`` (a date on the site's calendar).
+    """Staff owe a patient something by ``due_on`` (a date on the site's calendar), by ``due_time`` there.
 
+    A day on which the site is closed moves to the next open one. Several may be owed after one visit.
     Raises Invalid (``due_in_the_past``, ``due_too_far_ahead``, ``patient_inactive``,
-    ``other_patients_visit``), Conflict (``already_owed``), NotFound, Forbidden.
+    ``other_patients_visit``), NotFound, Forbidden.
     """
     patient = lock_patient(patient_id)
     if not actor.may("follow_ups.read", patient.site_id):
@@ -83,19 +48,45 @@ def create(
         raise _refused(
             "patient", "patient_inactive", "This patient is not active. Activate the record first."
         )
-    check_day(due_on, patient=patient, now=now)
     if appointment_id is not None:
         visits = Appointment.objects.filter(pk=appointment_id, patient=patient)
         if not visits.exists():
             raise _refused("appointment", "other_patients_visit", "This visit is not one of the patient's.")
-        owed = FollowUp.objects.filter(appointment_id=appointment_id, origin=BY_STAFF)
-        if owed.exclude(status=FollowUp.Status.CANCELLED).exists():  # for sure: the patient is locked
-            raise Conflict("Staff owe one for this visit already. Move that one.", code="already_owed")
+    return owe(
+        patient=patient,
+        now=now,
+        kind=kind,
+        due_on=due_on,
+        due_time=due_time,
+        origin=BY_STAFF,
+        appointment_id=appointment_id,
+        note=note,
+    )
+
+
+def owe(
+    *,
+    patient: Patient,
+    now: datetime,
+    kind: str,
+    due_on: date,
+    origin: str,
+    due_time: time | None = None,
+    appointment_id: int | None = None,
+    note: str = "",
+) -> FollowUp:
+    """A new follow-up, in the caller's transaction, with the patient locked and the caller's right checked.
+
+    Raises Invalid (``due_in_the_past``, ``due_too_far_ahead``).
+    """
+    day = settle_day(due_on, due_time, patient=patient, now=now)
     return FollowUp.objects.create(
         patient=patient,
         kind=kind,
-        due_on=due_on,
-        origin=BY_STAFF,
+        due_on=day,
+        due_time=due_time,
+        due_at=domain.overdue_from(day, due_time, zone=patient.site.zone),
+        origin=origin,
         appointment_id=appointment_id,
         note=note,
         created_at=now,
@@ -104,16 +95,30 @@ def create(
 
 @durable
 def move(
-    *, actor: Actor, now: datetime, follow_up_id: int, due_on: date, expected_version: int | None = None
+    *,
+    actor: Actor,
+    now: datetime,
+    follow_up_id: int,
+    due_on: date,
+    expected_version: int | None = None,
 ) -> FollowUp:
-    """Owe it by another day. Raises as :func:`create`, InvalidTransition, StaleVersion."""
+    """Owe it by another day, at the same time of day. Raises as :func:`create`, InvalidTransition,
+    StaleVersion."""
     follow_up, patient = _locked(actor, follow_up_id, expected_version)
     domain.after(Status(follow_up.status), Verb.MOVE)
     if follow_up.due_on != due_on:
-        check_day(due_on, patient=patient, now=now)
-        follow_up.due_on = due_on
-        versions.save(follow_up, "due_on")
+        day = settle_day(due_on, follow_up.due_time, patient=patient, now=now)
+        put_on(follow_up, day, patient=patient)
+        close_item([follow_up], "The follow-up was moved to another day.", now=now)
     return follow_up
+
+
+def put_on(follow_up: FollowUp, day: date, *, patient: Patient) -> None:
+    """Write another day of a locked follow-up; it is not overdue any more."""
+    follow_up.due_on = day
+    follow_up.due_at = domain.overdue_from(day, follow_up.due_time, zone=patient.site.zone)
+    follow_up.surfaced_at = None
+    versions.save(follow_up, "due_on", "due_at", "surfaced_at")
 
 
 @durable
@@ -126,7 +131,9 @@ def complete(
     expected_version: int | None = None,
 ) -> FollowUp:
     """It was done; ``note`` says how it went. Raises InvalidTransition, StaleVersion, NotFound, Forbidden."""
-    return _close(actor, follow_up_id, Verb.COMPLETE, note, expected_version)
+    follow_up, _patient = _locked(actor, follow_up_id, expected_version)
+    close([follow_up], Verb.COMPLETE, actor=actor, now=now, by=BY_STAFF, note=note)
+    return follow_up
 
 
 @durable
@@ -139,15 +146,63 @@ def cancel(
     expected_version: int | None = None,
 ) -> FollowUp:
     """It is not owed any more. Raises InvalidTransition, StaleVersion, NotFound, Forbidden."""
-    return _close(actor, follow_up_id, Verb.CANCEL, note, expected_version)
-
-
-def _close(actor: Actor, follow_up_id: int, verb: Verb, note: str, expected_version: int | None) -> FollowUp:
     follow_up, _patient = _locked(actor, follow_up_id, expected_version)
-    follow_up.status = domain.after(Status(follow_up.status), verb).value
-    follow_up.note = note or follow_up.note
-    versions.save(follow_up, "status", "note")
+    close([follow_up], Verb.CANCEL, actor=actor, now=now, note=note)
     return follow_up
+
+
+def close(
+    follow_ups: Iterable[FollowUp], verb: Verb, *, actor: Actor, now: datetime, by: str = "", note: str = ""
+) -> None:
+    """Complete or cancel locked follow-ups; what said that they are overdue is settled with them.
+
+    Raises InvalidTransition.
+    """
+    closed = list(follow_ups)
+    for each in closed:
+        each.status = domain.after(Status(each.status), verb).value
+        each.note = note or each.note
+        each.fulfilled_by = by
+        each.closed_at, each.closed_by_id = now, actor.user_id
+        versions.save(each, "status", "note", "fulfilled_by", "closed_at", "closed_by")
+    told = "The follow-up was done." if verb is Verb.COMPLETE else "The follow-up is not owed any more."
+    close_item(closed, told, now=now)
+
+
+def withdraw(*, now: datetime, actor: Actor = SYSTEM, **which: object) -> None:
+    """Cancel what is still due of ``which``; what was done stays. With the patient row locked."""
+    due = FollowUp.objects.select_for_update().filter(status=Status.DUE, **which)
+    close(due.order_by("pk"), Verb.CANCEL, actor=actor, now=now)
+
+
+def close_item(follow_ups: Iterable[FollowUp], why: str, *, now: datetime) -> None:
+    """Nobody needs to be told any more that these are overdue."""
+    keys = [overdue_key(each.pk) for each in follow_ups]
+    if keys:
+        close_items(keys, note=f"Closed by Onset: {why[0].lower()}{why[1:]}", now=now)
+
+
+def overdue_key(follow_up_id: int) -> str:
+    """The cause that the work item names."""
+    return f"{OVERDUE_KIND}:{follow_up_id}"
+
+
+def settle_day(due_on: date, due_time: time | None, *, patient: Patient, now: datetime) -> date:
+    """The day itself, or the next on which the patient's site is open; refused where nothing can be owed.
+
+    Raises Invalid (``due_in_the_past``, ``due_too_far_ahead``).
+    """
+    site = patient.site
+    today = now.astimezone(site.zone).date()
+    if due_on < today:
+        raise _refused("due_on", "due_in_the_past", "This day is over. Choose today or a later day.")
+    if due_on > today + timedelta(days=domain.FARTHEST_DAYS):
+        raise _refused("due_on", "due_too_far_ahead", "Choose a day within the next two years.")
+    is_open = open_days(site=site, first=due_on, last=due_on + timedelta(days=domain.SEARCHED_DAYS))
+    day = domain.next_open_day(due_on, is_open=is_open)
+    if domain.overdue_from(day, due_time, zone=site.zone) <= now:
+        raise _refused("due_time", "due_in_the_past", "This time is over. Choose a later time or day.")
+    return day
 
 
 def _locked(actor: Actor, follow_up_id: int, expected_version: int | None) -> tuple[FollowUp, Patient]:
@@ -161,15 +216,6 @@ def _locked(actor: Actor, follow_up_id: int, expected_version: int | None) -> tu
     follow_up = FollowUp.objects.select_for_update().get(pk=follow_up_id)
     versions.require_version(follow_up, expected_version)
     return follow_up, patient
-
-
-def check_day(due_on: date, *, patient: Patient, now: datetime) -> None:
-    """Refuse a day on which nothing can be owed: Invalid (``due_in_the_past``, ``due_too_far_ahead``)."""
-    today = now.astimezone(patient.site.zone).date()
-    if due_on < today:
-        raise _refused("due_on", "due_in_the_past", "This day is over. Choose today or a later day.")
-    if due_on > today + timedelta(days=FARTHEST_DAYS):
-        raise _refused("due_on", "due_too_far_ahead", "Choose a day within the next two years.")
 
 
 def _refused(field: str, code: str, detail: str) -> Invalid:

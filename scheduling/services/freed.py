@@ -126,11 +126,20 @@ def taken(visits: Collection[Appointment | Hold], *, now: datetime) -> None:
     One indexed query unless something freed there is still open. Call it with resources and patient locked,
     after the time is taken; the worker takes back the offers that no longer fit and tells their patients.
     """
-    spans = [Interval(visit.start_at, visit.end_at) for visit in visits]
-    if not spans:
-        return
+    if visits:
+        spans = [Interval(visit.start_at, visit.end_at) for visit in visits]
+        _look_into({visit.site_id for visit in visits}, spans, now=now)
+
+
+def closed(closure: Closure, *, site_id: int, now: datetime) -> None:
+    """A closure was entered or changed: offers of time in it are taken back, their patients told."""
+    _look_into({site_id}, [Interval(closure.start_at, closure.end_at)], now=now)
+
+
+def _look_into(site_ids: Collection[int], spans: Sequence[Interval], *, now: datetime) -> None:
+    """Have the worker look again at what is open of these times."""
     with connection.cursor() as cursor:
-        sites = list({visit.site_id for visit in visits})
+        sites = list(site_ids)
         first, last = min(span.start for span in spans), max(span.end for span in spans)
         cursor.execute(_OPEN, [sites, last, first - _PAST])
         touched = [

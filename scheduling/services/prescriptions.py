@@ -108,9 +108,11 @@ def stop(
     prescription_id: int,
     effective_on: date,
     ordered_on: date | None = None,
+    taper: Sequence[Step] = (),
     expected_version: int | None = None,
 ) -> Prescription:
-    """End it; ``effective_on`` is the first day without the medicine. Withdrawal check-ins are planned.
+    """End it; ``effective_on`` is the first day without the medicine. Withdrawal check-ins are planned, after
+    each step of the ``taper`` that leads there too.
 
     Raises Invalid (the codes of :func:`dose_orders.stop`), StaleVersion, NotFound, Forbidden.
     """
@@ -121,6 +123,7 @@ def stop(
         ordered_on=ordered_on or present.patient,
         effective_on=effective_on,
         today=present,
+        taper=taper,
     )
     return _add(prescription, patient, known, added, actor=actor, now=now)
 

@@ -15,8 +15,8 @@ from clinic.common.errors import Conflict, FieldError, Invalid, NotFound
 from clinic.common.transactions import durable
 from patients.models import Patient
 from scheduling.models import Course, FollowUp, PlanEvent, PlanItem, Prescription, TreatmentPlan
+from scheduling.services import follow_ups
 from scheduling.services.allocations import lock_patient
-from scheduling.services.follow_ups import check_day
 
 MOST_ITEMS = 20
 _LINKS = {"prescription_id": PlanItem.Kind.ANTIDEPRESSANT, "course_id": PlanItem.Kind.INFUSIONS}
@@ -178,10 +178,7 @@ def owe(
     NotFound, Forbidden.
     """
     item, patient = _locked_item(actor, item_id, expected_version)
-    check_day(due_on, patient=patient, now=now)
-    return FollowUp.objects.create(
-        patient=patient, kind=kind, due_on=due_on, origin=item.origin, note=note, created_at=now
-    )
+    return follow_ups.owe(patient=patient, now=now, kind=kind, due_on=due_on, origin=item.origin, note=note)
 
 
 def _add_item(
@@ -213,12 +210,7 @@ def _finish(item: PlanItem, outcome: str, *, note: str, actor: Actor, now: datet
     item.status = outcome
     versions.save(item, "status")
     _note(item.plan, item, outcome, actor=actor, now=now, note=note)
-    due = FollowUp.objects.select_for_update().filter(
-        patient_id=item.plan.patient_id, origin=item.origin, status=FollowUp.Status.DUE
-    )
-    for follow_up in due.order_by("pk"):
-        follow_up.status = FollowUp.Status.CANCELLED
-        versions.save(follow_up, "status")
+    follow_ups.withdraw(now=now, actor=actor, patient_id=item.plan.patient_id, origin=item.origin)
 
 
 def _locked(actor: Actor, plan_id: int, expected_version: int | None) -> tuple[TreatmentPlan, Patient]:

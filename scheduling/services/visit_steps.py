@@ -15,7 +15,14 @@ from patients.selectors.assessments import hold_on_treatment
 from scheduling.domain import refusals, transitions
 from scheduling.domain.transitions import Status, Verb
 from scheduling.models import Appointment, VisitType
-from scheduling.services import allocations, course_gaps, follow_ups, history, reminders
+from scheduling.services import (
+    allocations,
+    course_gaps,
+    follow_ups_done,
+    follow_ups_made,
+    history,
+    reminders,
+)
 
 _CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
 _HELD = frozenset({VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE})
@@ -53,7 +60,8 @@ def step(
     if after in transitions.FREES_RESOURCES and resources:
         allocations.release(appointment, now=now)
     if after == Status.COMPLETED:
-        follow_ups.after_visit(appointment=appointment, now=now)
+        follow_ups_done.by_visit(appointment=appointment, actor=actor, now=now)
+        follow_ups_made.after_visit(appointment=appointment, now=now)
     history.record(appointment, actor=actor, verb=verb, before=before, now=now, reason=reason, note=note)
     reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason=after.value)
     if after in transitions.FREES_RESOURCES:
@@ -111,7 +119,8 @@ def undo(
     except allocations.LostRace:
         raise refusals.slot_taken() from None
     if before == Status.COMPLETED:
-        follow_ups.withdraw_after_visit(appointment=appointment)
+        follow_ups_made.withdraw_after_visit(appointment=appointment, now=now)
+        follow_ups_done.not_by_visit(appointment=appointment)
     history.record(appointment, actor=actor, verb="undo", before=before, now=now, reason=reason, note=note)
     reminders.refresh(appointment=appointment, patient=appointment.patient, now=now, reason="undone")
     if before in transitions.FREES_RESOURCES:

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.stack import Stack, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack-1")]
 
 FINAL = {"sent", "delivered", "uncertain"}
 

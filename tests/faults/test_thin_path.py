@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.stack import Stack, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack-2")]
 
 DENVER = ZoneInfo("America/Denver")
 OUT = {"sent", "delivered"}

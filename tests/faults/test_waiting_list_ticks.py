@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.stack import Stack, until
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack")]
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack-2")]
 
 FREED_WITHOUT_A_WAKE_UP = """
 from clinic.access.policy import SYSTEM

@@ -31,6 +31,13 @@ class Day(forms.DateField):
         super().__init__(**{"widget": UnfoldAdminTextInputWidget({"type": "date"}), **kwargs})
 
 
+class Time(forms.TimeField):
+    """A time of day."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"widget": UnfoldAdminTextInputWidget({"type": "time"}), **kwargs})
+
+
 class Amount(forms.DecimalField):
     """An exact number."""
 

@@ -56,10 +56,15 @@ def test_staff_owe_a_call(owed: dict[str, Any], ana: Patient) -> None:
         "patient": ana.pk,
         "kind": "call",
         "due_on": "2027-01-06",
+        "due_time": None,
+        "due_at": "2027-01-07T00:00:00-07:00",
         "status": "due",
         "origin": "staff",
         "appointment": None,
+        "check_in": None,
         "note": "Ask about sleep.",
+        "fulfilled_by": "",
+        "closed_at": None,
         "version": 1,
     }
 

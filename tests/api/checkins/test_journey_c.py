@@ -12,6 +12,7 @@ from patients.models import Message, Patient, WorkItem
 from scheduling.due import CheckIns
 from tests.api.checkins.conftest import denver, on
 from tests.factories import PatientFactory
+from tests.unit.assessments.shipped import answers as answers_to
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("open_on_weekdays")]
 
@@ -32,6 +33,16 @@ def fay(site: Site) -> Patient:
     return PatientFactory.create(site=site, first_name="Fay", date_of_birth=date(2002, 6, 15))
 
 
+def said(phq9: int, pain: int) -> dict[str, dict[str, int]]:
+    """No to every question of the ASQ, and so much in the others."""
+    return {
+        "ASQ": dict.fromkeys("1234", 0),
+        "PHQ-9": answers_to("PHQ-9", phq9, i9=0),
+        "GAD-7": answers_to("GAD-7", 7),
+        "NRS": {"1": pain},
+    }
+
+
 class Journey:
     """The desk of a clinic that follows one prescription."""
 
@@ -40,6 +51,9 @@ class Journey:
     ) -> None:
         self.prescriber, self.nurse, self.tick, self.patient = prescriber, nurse, tick, patient
         tick(denver(3, 1))
+        for name, given in said(14, 7).items():
+            body = {"patient": patient.pk, "instrument": name, "answers": given}
+            assert nurse.post("/api/v1/assessments/", body).status_code == 201
         response = prescriber.post(
             "/api/v1/prescriptions/",
             {
@@ -67,13 +81,26 @@ class Journey:
         [row] = [row for row in self.rows() if (row["code"], row["due_on"]) == (code, due_on)]
         return row
 
-    def record(self, code: str, due_on: str, note: str = "by phone") -> None:
+    def record(self, code: str, due_on: str, *, phq9: int = 13, pain: int = 6) -> dict[str, Any]:
+        """What Fay says on the phone, to all that the contact asks."""
         row = self.find(code, due_on)
-        response = self.nurse.post(f"/api/v1/check-ins/{row['id']}/record/", {"note": note})
+        asked = {
+            *row["asks"],
+            *(ask for each in self.rows() if each["merged_into"] == row["id"] for ask in each["asks"]),
+        }
+        answers = {name: given for name, given in said(phq9, pain).items() if name in asked}
+        response = self.nurse.post(
+            f"/api/v1/check-ins/{row['id']}/record/", {"note": "by phone", "answers": answers}
+        )
         assert response.status_code == 200, response.json()
+        found: dict[str, Any] = response.json()
+        assert {each["instrument"] for each in found["assessments"]} == asked
+        return found
 
     def items(self, **fields: str) -> list[WorkItem]:
-        return list(WorkItem.objects.filter(patient=self.patient, **fields).order_by("id"))
+        """But for the review of 5 April, which is its own test."""
+        rows = WorkItem.objects.filter(patient=self.patient, **fields).order_by("id")
+        return list(rows.exclude(kind="review_efficacy") if "kind" not in fields else rows)
 
     def queued(self) -> list[tuple[str, str, datetime]]:
         rows = Message.objects.filter(patient=self.patient, status="queued", channel="email")
@@ -85,9 +112,11 @@ class Journey:
         return f"{row['code']} {row['due_on']}"
 
     def until_increase(self) -> None:
-        for month, day, code in ((3, 8, "SAFE7"), (3, 15, "SAFE7"), (3, 22, "REV14"), (4, 5, "REV28")):
+        for month, day, code in ((3, 8, "SAFE7"), (3, 15, "SAFE7"), (3, 22, "REV14")):
             self.tick(denver(month, day))
             self.record(code, on(month, day))
+        self.tick(denver(4, 5))
+        self.record("REV28", on(4, 5), phq9=12, pain=5)
         response = self.prescriber.post(
             f"{self.url}change-dose/",
             {"dose_mg": 112.5, "ordered_on": on(4, 5), "effective_on": on(4, 6)},
@@ -220,6 +249,52 @@ def test_an_item_closed_without_an_answer_opens_again_the_day_after(journey: Jou
     assert stopped.status_code == 200
     assert journey.find("SAFE7", on(3, 8))["status"] == "sent"
     assert journey.items(status="open") == []
+
+
+def phq9_of(recorded: dict[str, Any]) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [each for each in recorded["assessments"] if each["instrument"] == "PHQ-9"]
+    assert len(found) == 1
+    return found[0]
+
+
+def test_fourteen_percent_better_calls_the_prescriber(journey: Journey) -> None:
+    for month, day, code in ((3, 8, "SAFE7"), (3, 15, "SAFE7"), (3, 22, "REV14")):
+        journey.tick(denver(month, day))
+        journey.record(code, on(month, day))
+    assert journey.items(kind="review_efficacy") == []
+    journey.tick(denver(4, 5))
+    change = phq9_of(journey.record("REV28", on(4, 5), phq9=12, pain=5))["change"]
+    assert (change["from_baseline"], change["percent"]) == (-2, -14.3)
+    assert change["baseline"]["rule"] == "before_treatment"
+    [review] = journey.items(kind="review_efficacy")
+    assert (review.owner_role, review.severity, review.status) == ("prescriber", "routine", "open")
+    assert review.due_at == denver(4, 6)
+    assert "PHQ" not in review.summary
+
+
+def test_twenty_percent_better_calls_nobody(journey: Journey) -> None:
+    journey.tick(denver(4, 5))
+    row = journey.find("REV28", on(4, 5))
+    answers = {"PHQ-9": answers_to("PHQ-9", 11, i9=0), "NRS": {"1": 5}, "GAD-7": answers_to("GAD-7", 7)}
+    response = journey.nurse.post(f"/api/v1/check-ins/{row['id']}/record/", {"answers": answers})
+    assert response.status_code == 200
+    assert journey.items(kind="review_efficacy") == []
+
+
+def test_response_in_may_and_remission_in_june(journey: Journey) -> None:
+    journey.until_increase()
+    journey.tick(denver(4, 15))
+    for month, day, code in ((4, 20, "REV14"), (5, 4, "REV28")):
+        journey.tick(denver(month, day))
+        journey.record(code, on(month, day), phq9=9, pain=4)
+    reviews = len(journey.items(kind="review_efficacy"))
+    journey.tick(denver(5, 18))
+    may = phq9_of(journey.record("REV42", on(5, 18), phq9=6, pain=3))
+    journey.tick(denver(6, 1))
+    june = phq9_of(journey.record("MAX56", on(6, 1), phq9=4, pain=3))
+    assert (may["score"], may["change"]["percent"], may["change"]["meaning"]) == (6, -57.1, "response")
+    assert (june["score"], june["change"]["meaning"]) == (4, "remission")
+    assert len(journey.items(kind="review_efficacy")) == reviews == 1
 
 
 def test_the_whole_year_moves_without_standing_still(journey: Journey) -> None:

@@ -185,3 +185,74 @@ def test_a_cancellation_taken_back_is_not_told(
     assert desk.post(f"/api/v1/appointments/{visit}/undo/", {}).status_code == 200
     assert set(Message.objects.filter(kind="cancellation").values_list("status", flat=True)) == {"withdrawn"}
     assert send() == []
+
+
+def stop(desk: APIClient, course: dict[str, Any]) -> None:
+    """The course ends."""
+    response = desk.post(f"/api/v1/courses/{course['id']}/stop/", {"reason": "side effects"})
+    assert response.status_code == 200, response.json()
+
+
+def test_a_course_that_is_stopped_is_told_in_one_message(
+    course: dict[str, Any], desk: APIClient, send: Callable[[], list[Outgoing]]
+) -> None:
+    send()
+    move(desk, course["sessions"][5]["appointment"], "2027-01-22T11:00:00-07:00")
+    stop(desk, course)
+    rows = Message.objects.filter(kind__in=("cancellation", "course_cancellation")).order_by("channel")
+    assert [(row.kind, row.channel, row.planned_at) for row in rows] == [
+        ("course_cancellation", "email", NOW + timedelta(minutes=15)),
+        ("course_cancellation", "sms", NOW + timedelta(minutes=15)),
+    ]
+    [email] = send()
+    assert email.subject == "Your appointments from Monday, January 11 are cancelled"
+    listed = [line for line in email.body.splitlines() if line.startswith("- ")]
+    assert (len(listed), listed[-1]) == (6, "- Friday, January 22 at 11:00 AM")
+    visits = [each["appointment"] for each in course["sessions"]]
+    later = [2, 2, 2, 2, 2, 3]
+    assert events(email) == (
+        "CANCEL",
+        [(f"appointment-{visit}", sequence) for visit, sequence in zip(visits, later, strict=True)],
+    )
+    waiting = Message.objects.filter(status__in=Message.UNFINISHED).values_list("kind", flat=True)
+    assert set(waiting) <= {"course_cancellation"}, "nothing else about the course comes any more"
+
+
+def test_a_session_taken_back_leaves_that_message_and_is_cancelled_on_its_own(
+    course: dict[str, Any], desk: APIClient, send: Callable[[], list[Outgoing]]
+) -> None:
+    send()
+    stop(desk, course)
+    first = course["sessions"][0]["appointment"]
+    assert desk.post(f"/api/v1/appointments/{first}/undo/", {}).status_code == 200
+    told = Message.objects.get(kind="course_cancellation", channel="email", status="queued").context
+    assert len(told["visits"].splitlines()) == 5
+    assert told["start_at"].startswith("2027-01-13")
+    assert desk.post(f"/api/v1/appointments/{first}/cancel/", {}).status_code == 200
+    own = Message.objects.filter(kind="cancellation", status="queued").values_list("subject_id", flat=True)
+    assert set(own) == {first}
+    assert {email.subject for email in send()} == {
+        "Your appointment on Monday, January 11 is cancelled",
+        "Your appointments from Wednesday, January 13 are cancelled",
+    }
+
+
+def test_the_last_session_left_is_told_of_by_its_own_message(
+    course: dict[str, Any], desk: APIClient, send: Callable[[], list[Outgoing]]
+) -> None:
+    send()
+    for session in course["sessions"][:5]:
+        desk.post(f"/api/v1/appointments/{session['appointment']}/cancel/", {})
+    stop(desk, course)
+    kinds = Message.objects.filter(kind__contains="cancellation").values_list("kind", "subject_id")
+    assert set(kinds) == {("cancellation", each["appointment"]) for each in course["sessions"]}
+
+
+def test_a_text_that_still_waits_to_confirm_is_withdrawn_with_the_course(
+    course: dict[str, Any], desk: APIClient, send: Callable[[], list[Outgoing]]
+) -> None:
+    text = Message.objects.filter(kind="course_confirmation", channel="sms")
+    text.update(due_at=MORNING + timedelta(hours=3))  # held back: the patient had a text today
+    send()
+    stop(desk, course)
+    assert text.get().status == "withdrawn"

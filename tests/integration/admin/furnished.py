@@ -34,7 +34,9 @@ from scheduling.models import (
     ConfirmationRule,
     Course,
     CourseTemplate,
+    EfficacyRule,
     FollowUp,
+    FollowUpRule,
     FreedSlot,
     Hold,
     HoldPolicy,
@@ -97,7 +99,7 @@ def furnish(site: Site) -> Clinic:
     assert check_in is not None
     alarm = alarming(patient)
     follow_up = FollowUp.objects.create(
-        patient=patient, kind="call", due_on=NOW.date(), origin="staff", created_at=NOW
+        patient=patient, kind="call", due_on=NOW.date(), due_at=NOW, origin="staff", created_at=NOW
     )
     message = Message.objects.create(
         patient=patient,
@@ -223,11 +225,13 @@ def shared_rows() -> dict[str, int]:
     shared = {
         "scheduling_visittype": visit_type(),
         "scheduling_coursetemplate": CourseTemplate.objects.first(),
+        "scheduling_followuprule": FollowUpRule.objects.first(),
         "scheduling_holdpolicy": HoldPolicy.objects.first(),
         "scheduling_confirmationrule": ConfirmationRule.objects.first(),
         "scheduling_waitlistpolicy": WaitlistPolicy.objects.first(),
         "scheduling_reminderrule": ReminderRule.objects.first(),
         "scheduling_checkinrule": CheckInRule.objects.first(),
+        "scheduling_efficacyrule": EfficacyRule.objects.first(),
         "scheduling_checkinpolicy": CheckInPolicy.objects.first(),
         "scheduling_patientpagepolicy": PatientPagePolicy.objects.first(),
         "patients_messagetemplate": MessageTemplate.objects.first(),

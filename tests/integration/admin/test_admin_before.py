@@ -134,6 +134,27 @@ def test_refusals_stand_at_their_field(staff: Callable[..., Client], site: Site,
     assert not PainAssessment.objects.exists()
 
 
+def test_correcting_a_pain_assessment_keeps_every_result_and_its_sites(
+    staff: Callable[..., Client], site: Site, patient: Patient
+) -> None:
+    results = [
+        {"test": "emg", "question": "source", "finding": f"Finding {n}", "body_sites": ["feet", "hands"]}
+        for n in range(5)
+    ]
+    add(patient, "pain_assessment", assessed_on=NOW.date(), results=results)
+    old = PainAssessment.objects.get()
+    address = reverse("admin:patients_screeningflag_entry", args=[patient.pk, "pain_assessment", old.pk])
+    nurse = staff("nurse", site)
+    form = nurse.get(address).context["form"]
+    given = {field.html_name: field.value() for field in form if field.value() not in (None, "")}
+    nurse.post(address, given | {"finding_5": "Finding five"})
+    new = PainAssessment.objects.get(supersedes=old)
+    assert [(row.finding, row.body_sites) for row in new.results.all()] == [
+        *((f"Finding {n}", ["feet", "hands"]) for n in range(4)),
+        ("Finding five", ["feet", "hands"]),
+    ]
+
+
 def test_prescribing_says_what_is_to_be_acknowledged(
     staff: Callable[..., Client], site: Site, patient: Patient
 ) -> None:

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from clinic.access.models import Site
-from patients.models import Attempt, Message, Patient, WorkItem
+from patients.models import Attempt, Message, Patient, SafetyAlarm, WorkItem
 from scheduling.models import CheckIn, FollowUp, Prescription
 from tests.conftest import NOW
 from tests.factories import PatientFactory, UserFactory
@@ -108,7 +108,8 @@ def test_record_a_check_in_by_phone(patient: Patient, staff: Callable[..., Clien
     page = to("scheduling_checkin_record", first.pk)
     assert page in client.get(to("scheduling_checkin_changelist")).content.decode()
 
-    early = client.post(page, {"version": first.version, "answered_on": "2027-01-04", "note": "better"})
+    told = {"version": first.version, "answered_on": "2027-01-04", "note": "better", "source": "phone"}
+    early = client.post(page, told)
     assert "answered_on" in early.context["form"].errors
 
 
@@ -122,11 +123,30 @@ def test_record_a_check_in_inside_its_window(
     clock(NOW.replace(day=first.due_on.day))
     page = to("scheduling_checkin_record", first.pk)
     data = {"version": version(client.get(page)), "answered_on": first.due_on.isoformat(), "note": "better"}
-    done = client.post(page, data, follow=True)
+    done = client.post(page, data | {"source": "phone", "item-NRS-1": "4"}, follow=True)
     first.refresh_from_db()
     assert (first.status, first.note, first.answered_by) == ("answered", "better", client.user)  # type: ignore[attr-defined]
     assert said(done) == ["Recorded."]
     assert page not in done.content.decode()
+    assert "NRS : 4, moderate" in words(done)
+
+
+def test_critical_answers_on_the_phone_lead_to_the_alarm(
+    patient: Patient, staff: Callable[..., Client], clock: Callable[..., None]
+) -> None:
+    client = staff("nurse", patient.site)
+    prescribed(patient)
+    CheckIn.objects.update(asks=["ASQ"])
+    first = CheckIn.objects.order_by("due_on").first()
+    assert first is not None
+    clock(NOW.replace(day=first.due_on.day))
+    page = to("scheduling_checkin_record", first.pk)
+    data = {"version": version(client.get(page)), "answered_on": first.due_on.isoformat(), "source": "phone"}
+    done = client.post(page, data | {"item-ASQ-1": "0", "item-ASQ-3": "1"}, follow=True)
+    alarm = SafetyAlarm.objects.get()
+    assert done.redirect_chain[-1][0] == to("patients_safetyalarm_change", alarm.pk)
+    assert said(done) == ["These answers opened a safety alarm. Stay with the patient."]
+    assert alarm.items == ["3"]
 
 
 def test_a_follow_up_is_added_moved_and_done(patient: Patient, staff: Callable[..., Client]) -> None:

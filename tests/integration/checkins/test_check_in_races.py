@@ -142,7 +142,7 @@ def test_a_stop_and_an_answer_at_once_leave_one_truth(site: Site) -> None:
         ).pk
 
     def answer() -> object:
-        return check_ins.record(actor=SYSTEM, now=now, check_in_id=row.pk).status
+        return check_ins.record(actor=SYSTEM, now=now, check_in_id=row.pk).check_in.status
 
     results = at_once([stop, answer])
     row.refresh_from_db()
@@ -166,7 +166,7 @@ def answered(site: Site) -> CheckIn:
     row = CheckIn.objects.get(prescription=prescription, code="ONSET7")
     return check_ins.record(
         actor=SYSTEM, now=datetime(2027, 1, 11, 17, 0, tzinfo=NOW.tzinfo), check_in_id=row.pk
-    )
+    ).check_in
 
 
 def test_the_database_keeps_answers_and_rows(answered: CheckIn) -> None:

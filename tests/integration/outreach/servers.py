@@ -28,6 +28,7 @@ class SmtpSink:
     def __init__(self, mailbox: Path) -> None:
         self.mailbox = mailbox
         self.connections = 0
+        self.now: Callable[[], datetime] = lambda: RECEIVED_AT
         self.on_rcpt: Callable[[str], str | None] = lambda _address: None
         self.on_data: SmtpHook = lambda _sink, _server, _envelope: None
         self.port = 0
@@ -103,7 +104,7 @@ class _Counted(SMTP):
 
 class _Scripted(Handler):
     def __init__(self, sink: SmtpSink) -> None:
-        super().__init__(sink.mailbox, now=lambda: RECEIVED_AT)
+        super().__init__(sink.mailbox, now=lambda: sink.now())  # noqa: PLW0108 - set later
         self._sink = sink
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
@@ -126,15 +127,14 @@ class SmsSink(SmsServer):
     """
 
     def __init__(self, mailbox: Path, *, web: str = "", answers_stop: bool = False) -> None:
+        self.now: Callable[[], datetime] = lambda: RECEIVED_AT
         account = Account(sid=SID, token=TOKEN)
-        hooks = Hooks(
-            account=account, web=web, mailbox=mailbox, now=lambda: RECEIVED_AT, answers_stop=answers_stop
-        )
+        hooks = Hooks(account=account, web=web, mailbox=mailbox, now=self._present, answers_stop=answers_stop)
         super().__init__(
             0,
             account=account,
             mailbox=mailbox,
-            now=lambda: RECEIVED_AT,
+            now=self._present,
             hooks=hooks if web else None,
         )
         self.mailbox = mailbox
@@ -150,6 +150,9 @@ class SmsSink(SmsServer):
     def url(self) -> str:
         """Where it listens."""
         return f"http://127.0.0.1:{self.server_port}"
+
+    def _present(self) -> datetime:
+        return self.now()
 
     def accept(self, form: Mapping[str, str]) -> dict[str, object]:
         """The real sink between the two hooks."""

@@ -16,7 +16,7 @@ from clinic.embedded.sms_sink import Refused
 from patients.gateways import sms as sms_module
 from patients.gateways.base import Attachment, Fault, Gateway, GatewayError, Outgoing
 from patients.gateways.calendar import Event, entries
-from patients.gateways.email import EmailGateway
+from patients.gateways.email import EmailGateway, build
 from patients.gateways.sms import SmsGateway
 from tests.integration.outreach.servers import RECEIVED_AT, SmsSink, SmtpSink
 
@@ -209,6 +209,13 @@ class TestEmail:
         )
         email_gateway.send(outgoing(attachments=(file,)))
         assert len(smtp.received()) == 1
+
+    def test_a_message_with_a_link_can_be_unsubscribed_from_with_one_click(self) -> None:
+        """RFC 8058; the page takes the POST."""
+        headers = build(outgoing(link="https://onset.example/p/abc/")).message()
+        assert headers["List-Unsubscribe"] == "<https://onset.example/p/abc/unsubscribe/>"
+        assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+        assert "List-Unsubscribe" not in build(outgoing()).message()
 
 
 class TestSms:

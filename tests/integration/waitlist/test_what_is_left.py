@@ -12,7 +12,7 @@ from clinic.common.errors import Conflict
 from patients.models import Message, Patient
 from scheduling.due import Waitlist
 from scheduling.models import Appointment, FreedSlot, Hold, Offer, WaitlistEntry
-from scheduling.services import appointments, freed, holds, offers, visit_steps
+from scheduling.services import appointments, calendars, freed, holds, offers, visit_steps
 from tests.integration.waitlist.conftest import DAY_BEFORE, START, Wait, book, cancel, hold, tick, use
 
 pytestmark = pytest.mark.django_db
@@ -198,6 +198,21 @@ def test_a_time_on_offer_that_staff_book_is_taken_back_and_its_patients_told(
     for entry in (first, second):
         assert offered(entry) == [("superseded", START)]
         assert told(entry.patient) == [("waitlist_offer", "withdrawn"), ("waitlist_gone", "queued")]
+
+
+def test_a_time_on_offer_that_closes_is_taken_back_and_its_patient_told(
+    ben: Appointment, clinic: Site, wait: Wait
+) -> None:
+    entry = wait()
+    cancel(ben)
+    tick(DAY_BEFORE)
+    assert offered(entry) == [("offered", START)]
+    calendars.add_closure(
+        actor=SYSTEM, now=SOON, start=START, end=START + TWO_HOURS, reason="Water", site_id=clinic.pk
+    )
+    tick(SOON)
+    assert offered(entry)[0] == ("superseded", START)
+    assert ("waitlist_gone", "queued") in told(entry.patient)
 
 
 def test_who_lost_a_start_to_staff_is_offered_the_next_one(

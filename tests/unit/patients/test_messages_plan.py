@@ -245,3 +245,13 @@ class TestTheOtherChannelTakesOver:
         later = wish(email=False, due_at=NOW + timedelta(days=3), not_after=NOW + timedelta(days=4))
         ledger.reconcile([later])
         assert ("sms", "queued", "") in self.story(ledger)
+
+    def test_why_it_never_came_is_not_written_over_once_it_is_over(self) -> None:
+        ledger = Ledger()
+        ledger.reconcile([wish(email=False)])
+        ledger.rows[1] = replace(ledger.rows[1], status=RowStatus.SUPPRESSED, reason="capped")
+        over = ledger.rows[1].not_after
+        ledger.reconcile([], now=over)
+        assert (ledger.rows[1].status, ledger.rows[1].reason) == ("suppressed", "capped")
+        ledger.reconcile([], now=over - timedelta(seconds=1))
+        assert (ledger.rows[1].status, ledger.rows[1].reason) == ("withdrawn", "moved")

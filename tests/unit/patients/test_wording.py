@@ -88,6 +88,11 @@ def test_all_dates_of_a_course_are_listed() -> None:
     assert filled.body == "- Monday, January 4 at 9:00 AM\n- Wednesday, January 6 at 9:00 AM"
 
 
+@pytest.mark.parametrize("row", [row for row in TEMPLATES if "${count}" in row["body"]], ids=named)
+def test_a_number_is_right_also_where_it_is_one(row: dict[str, Any]) -> None:
+    assert not re.search(r"\$\{count\} (?!(of your|de sus)\b)", row["body"]), "1 visits"
+
+
 def test_every_kind_is_worded_for_its_channels_and_both_languages() -> None:
     for kind in {row["kind"] for row in TEMPLATES}:
         worded = {(row["channel"], row["language"]) for row in TEMPLATES if row["kind"] == kind}
@@ -97,8 +102,9 @@ def test_every_kind_is_worded_for_its_channels_and_both_languages() -> None:
 
 KINDS = {
     "confirmation", "course_confirmation", "preparation", "confirm_request", "day_before", "hours_before",
-    "cancellation", "check_in", "check_in_reminder", "waitlist_offer", "waitlist_gone", "reply_confirmed",
-    "reply_move", "reply_stopped", "reply_started", "reply_help", "reply_received",
+    "cancellation", "course_cancellation", "check_in", "check_in_reminder", "waitlist_offer",
+    "waitlist_gone", "reply_confirmed", "reply_move", "reply_stopped", "reply_started", "reply_help",
+    "reply_received",
 }  # fmt: skip
 
 

@@ -7,7 +7,16 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from scheduling.domain.reminders import Anchor, Rule, Skip, Visit, course_confirmation, decide, plan
+from scheduling.domain.reminders import (
+    Anchor,
+    Rule,
+    Skip,
+    Visit,
+    course_cancellation,
+    course_confirmation,
+    decide,
+    plan,
+)
 from scheduling.domain.transitions import UNDO_WITHIN, Status
 
 DENVER = ZoneInfo("America/Denver")
@@ -38,6 +47,7 @@ RULES = [
     rule("day_before", DAY),
     rule("hours_before", 120, late_minutes=90),
     rule("cancellation"),
+    rule("course_cancellation"),
 ]
 
 
@@ -161,3 +171,19 @@ class TestCourses:
         off = [*RULES, rule("course_confirmation", email=False, sms=False, specificity=1)]
         assert course_confirmation(rules=off, scheduled_at=START, first_start=START, context={}) is None
         assert course_confirmation(rules=[], scheduled_at=START, first_start=START, context={}) is None
+
+    def test_a_session_cancelled_with_its_course_has_no_cancellation_of_its_own(self) -> None:
+        cancelled = replace(TestCancellation.cancelled, with_course=True)
+        assert skips(cancelled)["cancellation"] == Skip.WITH_COURSE
+        assert kinds(cancelled) == []
+
+    @pytest.mark.parametrize("minutes", [15, 16, 5])
+    def test_the_end_of_a_course_is_told_when_the_first_session_cannot_be_taken_back(
+        self, minutes: int
+    ) -> None:
+        at = START - timedelta(minutes=minutes)
+        message = course_cancellation(rules=RULES, cancelled_at=at, first_start=START, context={})
+        assert message is not None
+        due_at = at + UNDO_WITHIN if minutes == 16 else at
+        assert (message.kind, message.due_at, message.not_after) == ("course_cancellation", due_at, START)
+        assert course_cancellation(rules=[], cancelled_at=at, first_start=START, context={}) is None
