@@ -15,7 +15,7 @@ from patients.services import links
 from scheduling.models import CheckIn
 from scheduling.services import prescriptions
 from tests.browser.driving import Chromium
-from tests.browser.test_patient_pages import SIZES, faults, give_birth_date
+from tests.browser.test_patient_pages import EVERY_PAIR, SIZES, faults, give_birth_date
 from tests.factories import PatientFactory, SiteFactory, open_clinic
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
@@ -65,9 +65,7 @@ def choose(page: Page, answer: str) -> None:
     page.get_by_role("button", name="Continue").click()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("language", ["en", "es"])
+@pytest.mark.parametrize(("language", "size", "scheme"), EVERY_PAIR)
 def test_every_screen_is_accessible(
     language: str, size: str, scheme: Any, address: str, week: CheckIn, chromium: Chromium
 ) -> None:
