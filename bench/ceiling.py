@@ -241,12 +241,15 @@ def _bookings(where: data.Clinic, *, count: int) -> list[Booking]:
 
 
 def spread(where: data.Clinic, *, count: int) -> list[datetime]:
-    """Free starts, at most one of an hour, spread over the months ahead."""
+    """Free starts spread over the months ahead, an hour or more apart, so that none takes another's chair."""
     start = where.midnight + timedelta(days=1)
     window = Interval(start, start + timedelta(days=data.DAYS_AHEAD - 2))
     question = Question(visit_type=where.visit_type, site=where.site, window=window, now=where.now)
-    hours = {at.replace(minute=0): at for at in search(question).starts()}
-    return list(hours.values())[:: max(1, len(hours) // count)][:count]
+    apart: list[datetime] = []
+    for at in search(question).starts():
+        if not apart or at - apart[-1] >= timedelta(hours=1):
+            apart.append(at)
+    return apart[:: max(1, len(apart) // count)][:count]
 
 
 def _forget(*, after: int, patients: Sequence[int]) -> None:
