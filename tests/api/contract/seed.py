@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -18,9 +17,10 @@ from patients.models import Condition, Patient
 from patients.services import assessments, conditions, work_items
 from patients.services.assessments import Submission
 from scheduling.models import Appointment, Prescription, Resource
-from scheduling.services import appointments, calendars, follow_ups, offers, prescriptions
+from scheduling.services import appointments, calendars, follow_ups, offers
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, UserFactory, open_clinic, visit_type
+from tests.factories.prescriptions import prescribed
 
 ROLES = ("front_desk", "nurse", "prescriber", "manager", "auditor", "admin", "anonymous")
 START = NOW + timedelta(days=7, hours=1)
@@ -83,15 +83,7 @@ def make_clinic() -> Clinic:
     appointment = appointments.book(
         actor=SYSTEM, now=NOW, patient_id=patient.pk, visit_type=visit_type(), site=site, start=START
     )
-    prescription = prescriptions.prescribe(
-        actor=SYSTEM,
-        now=NOW,
-        patient_id=patient.pk,
-        medication="Sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
-        first_dose_on=date(2027, 1, 5),
-    )
+    prescription = prescribed(patient, first_dose_on=date(2027, 1, 5))
     _make_the_rest(site=site, resource=resources[0], patient=patient)
     clinic = Clinic(site, resources, patient, appointment, prescription)
     for role in ROLES:

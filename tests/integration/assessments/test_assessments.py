@@ -16,10 +16,11 @@ from patients.services import assessments
 from scheduling.domain.transitions import Verb
 from scheduling.models import Resource
 from scheduling.selectors.clinic_hours import treatment_began
-from scheduling.services import prescriptions, visit_steps
+from scheduling.services import visit_steps
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic
 from tests.factories.bookings import booked
+from tests.factories.prescriptions import prescribed
 from tests.integration.assessments.answering import NO_TO_ALL, answer, phq9
 from tests.unit.assessments.shipped import answers
 
@@ -32,18 +33,6 @@ def patient(site: Site) -> Patient:
     """Of an open clinic."""
     open_clinic(site)
     return PatientFactory.create(site=site)
-
-
-def prescribed(patient: Patient, first_dose_on: date) -> None:
-    prescriptions.prescribe(
-        actor=SYSTEM,
-        now=NOW,
-        patient_id=patient.pk,
-        medication="venlafaxine",
-        drug_class="snri",
-        dose_mg=Decimal("37.5"),
-        first_dose_on=first_dose_on,
-    )
 
 
 class TestScores:
@@ -66,7 +55,7 @@ class TestScores:
         assert [each.alarm is not None for each in stored] == [False, False, False, True, False, False]
 
     def test_journey_c(self, patient: Patient) -> None:
-        prescribed(patient, date(2027, 3, 1))
+        prescribed(patient, first_dose_on=date(2027, 3, 1))
         first_dose = datetime.fromisoformat("2027-03-01T16:00:00+00:00")
         phq9(patient, 19, at=first_dose - 30 * DAY)
         before = phq9(patient, 14, at=first_dose).assessment
@@ -88,7 +77,7 @@ class TestScores:
         assert (later.baseline.score, later.baseline_rule) == (20, "before_treatment")
 
     def test_on_the_day_of_the_first_dose_a_medicine_has_not_begun_to_work(self, patient: Patient) -> None:
-        prescribed(patient, NOW.date())
+        prescribed(patient, first_dose_on=NOW.date())
         assert treatment_began(patient_id=patient.pk, by=NOW + timedelta(hours=15)) is None
         midnight = datetime.fromisoformat("2027-01-05T00:00:00-07:00")
         assert treatment_began(patient_id=patient.pk, by=midnight) == midnight

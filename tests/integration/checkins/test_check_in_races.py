@@ -21,6 +21,7 @@ from scheduling.selectors.prescriptions import history
 from scheduling.services import check_ins, prescriptions
 from tests.conftest import NOW
 from tests.factories import PatientFactory
+from tests.factories.prescriptions import prescribed
 from tests.factories.racing import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
@@ -29,19 +30,6 @@ LOCK_TIMEOUT_SECONDS = 3
 """What clinic.settings.base gives a statement that waits for a lock."""
 YOUNG = date(2004, 1, 1)
 DAY_8 = datetime(2027, 1, 13, 15, 0, tzinfo=NOW.tzinfo)
-
-
-def prescribe(patient: Patient) -> Prescription:
-    return prescriptions.prescribe(
-        actor=SYSTEM,
-        now=NOW,
-        patient_id=patient.pk,
-        medication="sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
-        first_dose_on=date(2027, 1, 4),
-        indication="depression",
-    )
 
 
 def increase(prescription: Prescription, dose: int, version: int | None = None) -> Callable[[], object]:
@@ -58,7 +46,7 @@ def increase(prescription: Prescription, dose: int, version: int | None = None) 
 
 
 def test_two_orders_at_once_come_one_after_the_other(site: Site) -> None:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     assert at_once([increase(prescription, 100), increase(prescription, 150)]) == [prescription.pk] * 2
     events = history(Prescription.objects.get(pk=prescription.pk))
     assert [event.sequence for event in events] == [1, 2, 3]
@@ -75,14 +63,14 @@ def test_two_orders_at_once_come_one_after_the_other(site: Site) -> None:
 
 
 def test_of_two_orders_for_the_same_version_one_is_refused(site: Site) -> None:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     results = at_once([increase(prescription, 100, version=1), increase(prescription, 150, version=1)])
     assert sorted(map(str, results)) == sorted([str(prescription.pk), "stale_version"])
     assert DoseEvent.objects.filter(prescription=prescription).count() == 2
 
 
 def test_of_two_equal_orders_one_is_refused(site: Site) -> None:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     results = at_once([increase(prescription, 100), increase(prescription, 100)])
     assert sorted(map(str, results)) == sorted([str(prescription.pk), "same_dose"])
 
@@ -90,7 +78,7 @@ def test_of_two_equal_orders_one_is_refused(site: Site) -> None:
 def test_four_workers_do_each_patient_once(site: Site) -> None:
     patients = [PatientFactory.create(site=site, date_of_birth=YOUNG) for _each in range(12)]
     for patient in patients:
-        prescribe(patient)
+        prescribed(patient)
     jobs = [lambda: check_ins.advance(now=DAY_8, limit=5) for _worker in range(4)]
     for _round in range(10):
         if not any(at_once(jobs)):
@@ -108,7 +96,7 @@ def test_four_workers_do_each_patient_once(site: Site) -> None:
 def test_a_locked_patient_is_left_to_the_next_look(site: Site) -> None:
     held, free = (PatientFactory.create(site=site, date_of_birth=YOUNG) for _each in range(2))
     for patient in (held, free):
-        prescribe(patient)
+        prescribed(patient)
     with transaction.atomic():
         Patient.objects.select_for_update().get(pk=held.pk)
         began = time.monotonic()
@@ -122,7 +110,7 @@ def test_a_locked_patient_is_left_to_the_next_look(site: Site) -> None:
 def test_one_broken_record_does_not_hold_up_the_others(site: Site) -> None:
     broken, sound = (PatientFactory.create(site=site, date_of_birth=YOUNG) for _each in range(2))
     for patient in (broken, sound):
-        prescribe(patient)
+        prescribed(patient)
     Patient.objects.filter(pk=broken.pk).update(timezone="Mars/Olympus")
     assert check_ins.advance(now=DAY_8, limit=10) == 1
     assert set(CheckIn.objects.filter(status="missed").values_list("patient_id", flat=True)) == {sound.pk}
@@ -132,7 +120,7 @@ def test_one_broken_record_does_not_hold_up_the_others(site: Site) -> None:
 
 
 def test_a_stop_and_an_answer_at_once_leave_one_truth(site: Site) -> None:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     row = CheckIn.objects.get(prescription=prescription, code="ONSET7")
     now = datetime(2027, 1, 11, 17, 0, tzinfo=NOW.tzinfo)
 
@@ -151,7 +139,7 @@ def test_a_stop_and_an_answer_at_once_leave_one_truth(site: Site) -> None:
 
 
 def test_a_refused_order_leaves_nothing_behind(site: Site) -> None:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     before = list(CheckIn.objects.order_by("pk").values())
     messages = list(Message.objects.order_by("pk").values())
     with pytest.raises(DomainError, match="dose taken until then"):
@@ -162,7 +150,7 @@ def test_a_refused_order_leaves_nothing_behind(site: Site) -> None:
 
 @pytest.fixture
 def answered(site: Site) -> CheckIn:
-    prescription = prescribe(PatientFactory.create(site=site))
+    prescription = prescribed(PatientFactory.create(site=site))
     row = CheckIn.objects.get(prescription=prescription, code="ONSET7")
     return check_ins.record(
         actor=SYSTEM, now=datetime(2027, 1, 11, 17, 0, tzinfo=NOW.tzinfo), check_in_id=row.pk

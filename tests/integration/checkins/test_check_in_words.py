@@ -1,19 +1,17 @@
 """What a patient reads: every check-in message that is queued can be written, and says nothing clinical."""
 
 from datetime import date
-from decimal import Decimal
 
 import pytest
 
 from clinic.access.models import Site
-from clinic.access.policy import SYSTEM
 from patients.domain.wording import revealing_words
 from patients.models import Message
 from patients.selectors.messages import templates
 from patients.services.composing import compose
-from scheduling.services import prescriptions
 from tests.conftest import NOW
 from tests.factories import PatientFactory
+from tests.factories.prescriptions import prescribed
 
 pytestmark = pytest.mark.django_db
 
@@ -21,16 +19,7 @@ pytestmark = pytest.mark.django_db
 @pytest.mark.parametrize(("language", "day"), [("en", "January 15"), ("es", "15 de enero")])
 def test_asked_and_reminded_by_the_last_day_of_the_window(site: Site, language: str, day: str) -> None:
     patient = PatientFactory.create(site=site, language=language)
-    prescriptions.prescribe(
-        actor=SYSTEM,
-        now=NOW,
-        patient_id=patient.pk,
-        medication="sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
-        first_dose_on=date(2027, 1, 5),
-        indication="depression",
-    )
+    prescribed(patient, first_dose_on=date(2027, 1, 5))
     first = patient.check_ins.get(code="ONSET7")
     words = templates({"check_in", "check_in_reminder"})
     bodies = {}

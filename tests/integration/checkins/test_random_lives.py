@@ -16,11 +16,12 @@ from clinic.access.policy import SYSTEM
 from clinic.common.errors import DomainError
 from patients.models import Assessment, Patient, WorkItem
 from scheduling.domain.check_ins import plan
-from scheduling.models import CheckIn, Prescription
+from scheduling.models import CheckIn
 from scheduling.selectors import check_ins as selector
 from scheduling.selectors.prescriptions import history
 from scheduling.services import check_in_drafts, check_ins, prescriptions
 from tests.factories import PatientFactory, SiteFactory, open_clinic
+from tests.factories.prescriptions import prescribed
 from tests.unit.assessments.shipped import answers as answers_to
 
 pytestmark = pytest.mark.django_db
@@ -46,16 +47,7 @@ class Life:
         self.patient: Patient = PatientFactory.create(site=site, date_of_birth=born)
         self.now = FIRST
         self.doses = iter(Decimal(dose) for dose in range(51, 100))
-        self.prescription: Prescription = prescriptions.prescribe(
-            actor=SYSTEM,
-            now=self.now,
-            patient_id=self.patient.pk,
-            medication="sertraline",
-            drug_class="ssri",
-            dose_mg=Decimal(50),
-            first_dose_on=self.today,
-            indication="depression",
-        )
+        self.prescription = prescribed(self.patient, now=self.now, first_dose_on=self.today)
         self.answered: dict[int, tuple[Any, ...]] = {}
         self.plans: list[set[str]] = []
         self.look()

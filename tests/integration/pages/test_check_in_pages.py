@@ -4,7 +4,6 @@ once, with a plain client without JavaScript."""
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from patients.models import Assessment, Patient, SafetyAlarm, WorkItem
 from scheduling.models import CheckIn, CheckInDraft, Prescription
 from scheduling.services import check_ins, prescriptions
 from tests.factories import PatientFactory
+from tests.factories.prescriptions import prescribed
 from tests.integration.pages.conftest import Browser, text_of
 
 pytestmark = pytest.mark.django_db
@@ -27,19 +27,9 @@ Link = Callable[..., str]
 
 
 @pytest.fixture
-def medicine(ana: Patient, now: datetime) -> Prescription:
+def medicine(ana: Patient) -> Prescription:
     """Begun on Monday the 4th."""
-    return prescriptions.prescribe(
-        actor=SYSTEM,
-        now=now,
-        patient_id=ana.pk,
-        medication="sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
-        first_dose_on=date(2027, 1, 4),
-        planned_steps=[],
-        indication="depression",
-    )
+    return prescribed(ana, first_dose_on=date(2027, 1, 4))
 
 
 @pytest.fixture

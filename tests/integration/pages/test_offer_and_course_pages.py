@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
 from functools import partial
 
 import pytest
@@ -21,8 +20,9 @@ from scheduling.models import (
     WaitlistEntry,
 )
 from scheduling.selectors import patient_pages as selector
-from scheduling.services import appointments, offers, patient_requests, prescriptions, visit_steps
+from scheduling.services import appointments, offers, patient_requests, visit_steps
 from tests.factories import CREATED, PatientFactory, visit_type
+from tests.factories.prescriptions import prescribed
 from tests.factories.racing import race
 from tests.integration.pages.conftest import START, Browser, Link, text_of
 
@@ -264,16 +264,7 @@ def test_two_tabs_cannot_pull_two_sessions_apart(course: Course, now: datetime) 
 
 def a_check_in(patient: Patient, now: datetime) -> CheckIn:
     """The first that a prescription of sertraline brings."""
-    prescription = prescriptions.prescribe(
-        actor=SYSTEM,
-        now=now,
-        patient_id=patient.pk,
-        medication="sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
-        first_dose_on=date(2027, 1, 5),
-        indication="depression",
-    )
+    prescription = prescribed(patient, now=now, first_dose_on=date(2027, 1, 5))
     found = CheckIn.objects.filter(prescription=prescription).order_by("due_on").first()
     assert found is not None
     return found

@@ -14,6 +14,7 @@ from scheduling.domain.transitions import Verb
 from scheduling.models import Appointment, CheckIn, Closure, Course, CourseTemplate
 from scheduling.services import check_ins, prescriptions, visit_steps
 from tests.factories import PatientFactory, UserFactory, visit_type
+from tests.factories.prescriptions import prescribed
 from tests.integration.assessments.answering import NO_TO_ALL, answer, phq9
 from tests.unit.assessments.shipped import answers
 
@@ -36,16 +37,12 @@ def clinician(site: Site) -> Actor:
 def ana(site: Site) -> Patient:
     """Before the course: depression and fibromyalgia, sertraline since last November."""
     patient: Patient = PatientFactory.create(site=site, first_name="Ana", last_name="Reyes")
-    prescriptions.prescribe(
+    prescribed(
+        patient,
         actor=clinician(site),
         now=denver(1, 2),
-        patient_id=patient.pk,
-        medication="sertraline",
-        drug_class="ssri",
-        dose_mg=Decimal(50),
         first_dose_on=date(2026, 12, 7),
         planned_steps=[Step(Decimal(100), date(2026, 12, 21))],
-        indication="depression",
     )
     return patient
 
@@ -121,16 +118,15 @@ def fay(site: Site) -> Patient:
     )
     actor = clinician(site)
     phq9(patient, 14, at=denver(2, 26))
-    medicine = prescriptions.prescribe(
+    medicine = prescribed(
+        patient,
         actor=actor,
         now=denver(3, 1),
-        patient_id=patient.pk,
         medication="venlafaxine",
         drug_class="snri",
         dose_mg=Decimal("37.5"),
         first_dose_on=date(2027, 3, 1),
         planned_steps=[Step(Decimal(75), date(2027, 3, 8))],
-        indication="depression",
     )
     _answered(patient, actor, ((3, 8, "SAFE7", 14), (3, 15, "SAFE7", 13), (3, 22, "REV14", 13)))
     _answered(patient, actor, ((4, 5, "REV28", 12),))
