@@ -45,7 +45,12 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "treatment_plans.write": _CLINICAL,
     "appointments.read": _STAFF,
     "appointments.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "infusion_day.read": _CLINICAL,
     "infusion_day.write": _CLINICAL,
+    "gates.read": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "gates.write": frozenset({_DESK, _NURSE, _PRESCRIBER}),
+    "drug_log.read": _CLINICAL | {_MANAGER, _AUDITOR},
+    "drug_log.write": _CLINICAL,
     "prescriptions.read": _CLINICAL,
     "prescriptions.write": frozenset({_PRESCRIBER}),
     "check_ins.read": _CLINICAL,
@@ -58,6 +63,7 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
     "messages.read": _STAFF,
     "work_items.read": _STAFF,
     "work_items.write": _STAFF,
+    "reports.read": frozenset({_MANAGER}),
     "staff.write": frozenset({_MANAGER}),
 }
 """Permission -> roles. API.md, "Roles", is the source; a meta-test renders it into docs/access.md."""

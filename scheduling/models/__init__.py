@@ -6,6 +6,16 @@ from scheduling.models.courses import Course, CourseEvent, CourseTemplate
 from scheduling.models.follow_ups import FollowUp, FollowUpRule
 from scheduling.models.holds import Hold, HoldPolicy
 from scheduling.models.holidays import SiteHoliday, SiteHolidayCalendar
+from scheduling.models.infusion_records import DrugLogEntry, RemsRecord, VitalReading
+from scheduling.models.infusion_rules import (
+    DoseProtocol,
+    GateRule,
+    InfusionDayPolicy,
+    VitalSchedule,
+    VitalSign,
+    VitalThreshold,
+)
+from scheduling.models.infusion_sessions import DoseOrder, GateCheck, InfusionSession
 from scheduling.models.patient_pages import PatientPagePolicy
 from scheduling.models.prescriptions import DoseEvent, Prescription
 from scheduling.models.reminders import ConfirmationRule, ReminderRule
@@ -30,18 +40,26 @@ __all__ = [
     "CourseEvent",
     "CourseTemplate",
     "DoseEvent",
+    "DoseOrder",
+    "DoseProtocol",
+    "DrugLogEntry",
     "EfficacyRule",
     "FollowUp",
     "FollowUpRule",
     "FreedSlot",
+    "GateCheck",
+    "GateRule",
     "Hold",
     "HoldPolicy",
+    "InfusionDayPolicy",
+    "InfusionSession",
     "Offer",
     "PatientPagePolicy",
     "PlanEvent",
     "PlanItem",
     "Prescription",
     "ReminderRule",
+    "RemsRecord",
     "Repair",
     "RepairChange",
     "Resource",
@@ -50,6 +68,10 @@ __all__ = [
     "SiteHolidayCalendar",
     "TreatmentPlan",
     "VisitType",
+    "VitalReading",
+    "VitalSchedule",
+    "VitalSign",
+    "VitalThreshold",
     "WaitlistEntry",
     "WaitlistPolicy",
     "WorkingHours",

@@ -12,7 +12,7 @@ from tests.conftest import NOW
 
 def prescribed(patient: Patient, **order: Any) -> Prescription:
     """Sertraline for depression, 50 mg, ordered at NOW and taken from that day on, unless told otherwise."""
-    plain = {
+    plain: dict[str, Any] = {
         "actor": SYSTEM,
         "now": NOW,
         "medication": "sertraline",
