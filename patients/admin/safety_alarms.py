@@ -5,9 +5,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import F, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html_join
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
@@ -178,13 +177,13 @@ class SafetyAlarmAdmin(OnsetAdmin):
 
     def acknowledge(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take it on."""
-        alarm = self._found(request, pk, self.writes)
+        alarm = self.found(request, pk, self.writes)
         form = AcknowledgeForm(request.POST or None, initial={"version": alarm.version})
         return self._form(request, alarm, form, alarms.acknowledge, title="Acknowledge")
 
     def resolve(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Close it with a note."""
-        alarm = self._found(request, pk, self.writes)
+        alarm = self.found(request, pk, self.writes)
         clears = self.may(request, "treatment.clear", alarm)
         form = (ResolveAndClearForm if clears else ResolveForm)(
             request.POST or None, initial={"version": alarm.version}
@@ -193,7 +192,7 @@ class SafetyAlarmAdmin(OnsetAdmin):
 
     def clear(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Sign off."""
-        alarm = self._found(request, pk, "treatment.clear")
+        alarm = self.found(request, pk, "treatment.clear")
         form = AcknowledgeForm(request.POST or None, initial={"version": alarm.version})
         form.fields["note"].label = "Why treatment may go on"
         return self._form(request, alarm, form, alarms.clear_for_treatment, title="Clear for treatment")
@@ -231,16 +230,6 @@ class SafetyAlarmAdmin(OnsetAdmin):
             form=form,
             back=page,
         )
-
-    def _found(self, request: HttpRequest, pk: int, permission: str) -> SafetyAlarm:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found: SafetyAlarm | None = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such safety alarm at your sites.")
-        if not self.may(request, permission, found):
-            raise PermissionDenied
-        return found
 
 
 @PAGE.section(order=5)

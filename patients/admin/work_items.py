@@ -5,9 +5,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
@@ -141,7 +140,7 @@ class WorkItemAdmin(OnsetAdmin):
     def get_urls(self) -> list[URLPattern]:
         """The steps."""
         return [
-            self.route("<int:pk>/acknowledge/", self.acknowledge, "acknowledge"),
+            self.route("<int:pk>/acknowledge/", self.acknowledge, "acknowledge", post=True),
             self.route("<int:pk>/assign/", self.assign, "assign"),
             self.route("<int:pk>/resolve/", self.resolve, "resolve"),
             *super().get_urls(),
@@ -162,9 +161,7 @@ class WorkItemAdmin(OnsetAdmin):
 
     def acknowledge(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take it on."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        item = self._found(request, pk)
+        item = self.found(request, pk)
         version = request.POST.get("version", "")
         done = attempt(
             request,
@@ -177,11 +174,11 @@ class WorkItemAdmin(OnsetAdmin):
         )
         if done is not None:
             messages.success(request, "Acknowledged: it is in your hands.")
-        return self._to(item.pk)
+        return self.to(item.pk)
 
     def assign(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Hand it to a colleague."""
-        item = self._found(request, pk)
+        item = self.found(request, pk, self.writes)
         form = AssignForm(request.POST or None, initial={"version": item.version}, site_id=item.site_id)
         return self._form(
             request,
@@ -198,7 +195,7 @@ class WorkItemAdmin(OnsetAdmin):
 
     def resolve(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Close it with a note."""
-        item = self._found(request, pk)
+        item = self.found(request, pk, self.writes)
         form = ResolveForm(request.POST or None, initial={"version": item.version})
         return self._form(
             request,
@@ -223,11 +220,9 @@ class WorkItemAdmin(OnsetAdmin):
         *,
         title: str,
     ) -> HttpResponse:
-        if not self.may(request, self.writes, item):
-            raise PermissionDenied
         if submit(form, work) is not None:
             messages.success(request, "Saved.")
-            return self._to(item.pk)
+            return self.to(item.pk)
         back = reverse("admin:patients_workitem_change", args=[item.pk])
         return self.page(
             request,
@@ -238,14 +233,3 @@ class WorkItemAdmin(OnsetAdmin):
             form=form,
             back=back,
         )
-
-    def _found(self, request: HttpRequest, pk: int) -> WorkItem:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found: WorkItem | None = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such work item at your sites.")
-        return found
-
-    def _to(self, pk: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:patients_workitem_change", args=[pk]))

@@ -5,9 +5,8 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -200,14 +199,7 @@ class CheckInAdmin(OnsetAdmin):
 
     def record(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Write down what the patient said."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = self.get_queryset(request).filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such check-in at your sites.")
-        if not self.may(request, self.writes, row):
-            raise PermissionDenied
-        now = clock.now()
+        row, now = self.found(request, pk, self.writes), clock.now()
         today = now.astimezone(row.patient.zone).date()
         rows = reading.rows_answered_with(row, day=today)
         asked = reading.instruments(reading.asked_by(rows))

@@ -6,16 +6,15 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import CharField, Exists, OuterRef, QuerySet, Value
 from django.db.models.functions import Cast, Concat
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.base import RecordAdmin, SiteFilter, actor_in
 from clinic.access.admin.refusals import submit
 from clinic.common import clock
 from patients.models import WorkItem
@@ -73,16 +72,14 @@ class AlarmFilter(DropdownFilter):
 
 
 @admin.register(Course)
-class CourseAdmin(OnsetAdmin):
+class CourseAdmin(RecordAdmin):
     """Nothing about a course is typed in: it is planned, booked, and changed by its own verbs."""
 
     reads, writes = "appointments.read", "appointments.write"
-    may_change = False
     list_display = ("course", "patient_link", "site", "held", "next_at", "status_shown", "drift")
     list_display_links = ("course",)
     list_filter = (SiteFilter, ("status", ChoicesDropdownFilter), AlarmFilter, "template")
     list_filter_submit = True
-    list_before_template = "admin/patients/search_box.html"
     empty_hint = "No course yet. Plan the first one with the + above, or from a patient's page."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Course]:
@@ -136,15 +133,9 @@ class CourseAdmin(OnsetAdmin):
         """Courses are planned, not typed in."""
         return HttpResponseRedirect(reverse("admin:scheduling_course_plan"))
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, course: Course) -> HttpResponse:
         """The page of a course."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        course, actor, now = self._found(request, int(object_id)), actor_in(request), clock.now()
+        actor, now = actor_in(request), clock.now()
         return self.page(
             request,
             "admin/scheduling/course.html",
@@ -163,11 +154,11 @@ class CourseAdmin(OnsetAdmin):
 
     def extend(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add sessions."""
-        return course_planning.extend(self, request, self._writable(request, pk))
+        return course_planning.extend(self, request, self.found(request, pk, self.writes))
 
     def replan(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Plan what is still to come anew."""
-        return course_planning.replan(self, request, self._writable(request, pk))
+        return course_planning.replan(self, request, self.found(request, pk, self.writes))
 
     def interval(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Widen or narrow what comes after the series."""
@@ -203,7 +194,7 @@ class CourseAdmin(OnsetAdmin):
         service: Callable[..., Course],
         **page: Any,
     ) -> HttpResponse:
-        course = self._writable(request, pk)
+        course = self.found(request, pk, self.writes)
         form = form_class(request.POST or None, initial={"version": course.version})
         done = submit(
             form,
@@ -227,22 +218,6 @@ class CourseAdmin(OnsetAdmin):
         if not actor_in(request).may(self.writes, course.site_id):
             return set()
         return {verb.value for verb in TRANSITIONS[Status(course.status)]}
-
-    def _found(self, request: HttpRequest, pk: int) -> Course:
-        """A course that the person may see. Raises Http404, PermissionDenied."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such course at your sites.")
-        return found
-
-    def _writable(self, request: HttpRequest, pk: int) -> Course:
-        """The same, of a site where the person may book."""
-        course = self._found(request, pk)
-        if not actor_in(request).may(self.writes, course.site_id):
-            raise PermissionDenied
-        return course
 
 
 def _lost(course: Course) -> int:

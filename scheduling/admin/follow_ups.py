@@ -185,13 +185,7 @@ class FollowUpAdmin(OnsetAdmin):
         """Close or move one."""
         if verb not in _ORDERS:
             raise Http404("There is no such step.")
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        row = self.get_queryset(request).filter(pk=pk).first()
-        if row is None:
-            raise Http404("There is no such follow-up at your sites.")
-        if not self.may(request, self.writes, row):
-            raise PermissionDenied
+        row = self.found(request, pk, self.writes)
         title, form_class, service = _ORDERS[verb]
         form = form_class(
             request.POST or None, initial={"version": row.version, "due_on": row.due_on.isoformat()}

@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Prefetch, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.base import RecordAdmin, SiteFilter, actor_in
 from clinic.access.admin.refusals import attempt
 from clinic.access.policy import Actor
 from clinic.common import clock
@@ -26,11 +26,11 @@ Answer = Callable[..., Offer]
 
 
 @admin.register(FreedSlot)
-class FreedSlotAdmin(OnsetAdmin):
+class FreedSlotAdmin(RecordAdmin):
     """Made by whatever frees a time; only answers to its offers are recorded here."""
 
     reads, writes = "appointments.read", "appointments.write"
-    may_add = may_change = False
+    may_add = False
     list_display = ("time", "site", "cause_shown", "freed", "asked", "winner", "status_shown")
     list_display_links = ("time",)
     list_filter = (SiteFilter, ("status", ChoicesDropdownFilter))
@@ -86,24 +86,13 @@ class FreedSlotAdmin(OnsetAdmin):
     def get_urls(self) -> list[URLPattern]:
         """Answers of patients who call."""
         return [
-            self.route("offers/<int:pk>/accept/", self.accept, "accept"),
-            self.route("offers/<int:pk>/decline/", self.decline, "decline"),
+            self.route("offers/<int:pk>/accept/", self.accept, "accept", post=True),
+            self.route("offers/<int:pk>/decline/", self.decline, "decline", post=True),
             *super().get_urls(),
         ]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, slot: FreedSlot) -> HttpResponse:
         """The page of a freed time."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        slot = self.get_queryset(request).filter(pk=int(object_id)).first()
-        if slot is None:
-            raise Http404("There is no such freed time at your sites.")
         now = clock.now()
         rows = slot.offers.select_related("patient", "entry__visit_type", "answered_by").order_by("pk")
         names = Resource.objects.filter(pk__in=slot.resource_ids).order_by("name")
@@ -131,8 +120,6 @@ class FreedSlotAdmin(OnsetAdmin):
         )
 
     def _answer(self, request: HttpRequest, pk: int, service: Answer, said: str) -> HttpResponse:
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
         if not self.has_view_permission(request):
             raise PermissionDenied
         actor = actor_in(request)

@@ -4,10 +4,9 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import URLPattern, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.decorators import display
 
@@ -110,7 +109,7 @@ class HoldAdmin(OnsetAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Giving back."""
-        return [self.route("<int:pk>/release/", self.release, "release"), *super().get_urls()]
+        return [self.route("<int:pk>/release/", self.release, "release", post=True), *super().get_urls()]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -123,13 +122,7 @@ class HoldAdmin(OnsetAdmin):
 
     def release(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Give the time back now."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        kept = self.get_queryset(request).filter(pk=pk).first()
-        if kept is None:
-            raise Http404("There is no such hold at your sites.")
+        kept = self.found(request, pk)
         done = attempt(
             request,
             lambda: holds.release(
@@ -141,7 +134,7 @@ class HoldAdmin(OnsetAdmin):
         )
         if done is not None:
             messages.success(request, "Given back; the time is free for others.")
-        return HttpResponseRedirect(reverse("admin:scheduling_hold_change", args=[kept.pk]))
+        return self.to(kept.pk)
 
 
 def _left(until: datetime, now: datetime) -> str:

@@ -6,10 +6,9 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.urls import URLPattern, reverse
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from unfold.decorators import display
 
 from clinic.access import shown
@@ -92,7 +91,7 @@ class HolidayCalendarAdmin(OnsetAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         """Closing the site on its holidays."""
-        return [self.route("<int:pk>/close/", self.close, "close"), *super().get_urls()]
+        return [self.route("<int:pk>/close/", self.close, "close", post=True), *super().get_urls()]
 
     def save_model(self, request: HttpRequest, obj: SiteHolidayCalendar, form: Any, change: bool) -> None:  # noqa: FBT001
         """Through the service."""
@@ -125,14 +124,7 @@ class HolidayCalendarAdmin(OnsetAdmin):
 
     def close(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Make closures of the dates that have none yet."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such calendar at your sites.")
-        now = clock.now()
+        found, now = self.found(request, pk), clock.now()
         years = _years(found.site, now)
         made = attempt(
             request,
@@ -143,7 +135,7 @@ class HolidayCalendarAdmin(OnsetAdmin):
             messages.success(request, f"{count} date{'' if count == 1 else 's'} closed.")
             hit = with_affected(Closure.objects.filter(pk__in=[closure.pk for closure in made]))
             tell_affected(request, sorted({pk for each in hit for pk in affected_appointments(each)}))
-        return HttpResponseRedirect(reverse("admin:scheduling_siteholidaycalendar_change", args=[pk]))
+        return self.to(pk)
 
 
 def dates_of(calendar: SiteHolidayCalendar, *, now: datetime, count_visits: bool) -> Section:

@@ -7,14 +7,13 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
+from clinic.access.admin.base import PatientSiteFilter, RecordAdmin, actor_in
 from clinic.access.admin.inputs import Amount, Choice, Day, Text, Version
 from clinic.access.admin.refusals import submit
 from clinic.access.admin.sections import Section
@@ -78,11 +77,11 @@ class StopForm(forms.Form):
 
 
 @admin.register(Prescription)
-class PrescriptionAdmin(OnsetAdmin):
+class PrescriptionAdmin(RecordAdmin):
     """Medicines with their doses and check-ins."""
 
     reads, writes = "prescriptions.read", "prescriptions.write"
-    may_add = may_change = False
+    may_add = False
     list_display = ("medicine", "patient_link", "drug_class", "first_dose", "status_shown")
     list_display_links = ("medicine",)
     list_filter = (
@@ -151,7 +150,7 @@ class PrescriptionAdmin(OnsetAdmin):
         if made is not None:
             messages.success(request, "Prescribed. Its check-ins are planned below.")
             _warn(request, patient, now)
-            return self._to(made.pk)
+            return self.to(made.pk)
         return self.page(
             request,
             "onset/form_page.html",
@@ -195,7 +194,7 @@ class PrescriptionAdmin(OnsetAdmin):
         service: Callable[..., Prescription],
         **page: Any,
     ) -> HttpResponse:
-        found, actor = self._found(request, pk), actor_in(request)
+        found, actor = self.found(request, pk), actor_in(request)
         if not actor.may(self.writes, found.patient.site_id):
             raise PermissionDenied
         form = form_class(request.POST or None, initial={"version": found.version})
@@ -203,7 +202,7 @@ class PrescriptionAdmin(OnsetAdmin):
         if made is not None:
             messages.success(request, "Ordered. Its check-ins are planned again below.")
             _warn(request, found.patient, clock.now())
-            return self._to(found.pk)
+            return self.to(found.pk)
         back = reverse("admin:scheduling_prescription_change", args=[found.pk])
         under = f"{found} for {found.patient}"
         return self.page(request, "onset/form_page.html", form=form, back=back, under_title=under, **page)
@@ -220,15 +219,8 @@ class PrescriptionAdmin(OnsetAdmin):
             **order,
         )
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, found: Prescription) -> HttpResponse:
         """The page of a medicine."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        found = self._found(request, int(object_id))
         return self.page(
             request,
             "admin/scheduling/prescription.html",
@@ -237,18 +229,6 @@ class PrescriptionAdmin(OnsetAdmin):
             may_order=actor_in(request).may(self.writes, found.patient.site_id),
             sections=[_doses(found), _check_ins(found)],
         )
-
-    def _found(self, request: HttpRequest, pk: int) -> Prescription:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        rows: QuerySet[Prescription] = self.get_queryset(request)
-        found = rows.select_related("patient__site", "prescribed_by").filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such prescription at your sites.")
-        return found
-
-    def _to(self, pk: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:scheduling_prescription_change", args=[pk]))
 
 
 def _warn(request: HttpRequest, patient: Patient, now: datetime) -> None:

@@ -6,15 +6,14 @@ While a worker is at it, the page asks again by itself; nothing moves before a p
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.base import RecordAdmin, SiteFilter, actor_in
 from clinic.access.admin.refusals import attempt
 from clinic.common import clock
 from scheduling.admin import repair_changes, repair_request
@@ -44,11 +43,10 @@ def cause(repair: Repair) -> str:
 
 
 @admin.register(Repair)
-class RepairAdmin(OnsetAdmin):
+class RepairAdmin(RecordAdmin):
     """Asked for by people, computed by a worker, decided by people."""
 
     reads, writes = "appointments.read", "appointments.write"
-    may_change = False
     list_display = ("asked", "why", "site", "status_shown", "moves", "without_place")
     list_display_links = ("asked",)
     list_filter = (SiteFilter, ("status", ChoicesDropdownFilter))
@@ -88,8 +86,8 @@ class RepairAdmin(OnsetAdmin):
         """Asking, accepting, rejecting."""
         return [
             self.route("new/", self.new, "new"),
-            self.route("<int:pk>/accept/", self.accept, "accept"),
-            self.route("<int:pk>/reject/", self.reject, "reject"),
+            self.route("<int:pk>/accept/", self.accept, "accept", post=True),
+            self.route("<int:pk>/reject/", self.reject, "reject", post=True),
             *super().get_urls(),
         ]
 
@@ -102,15 +100,8 @@ class RepairAdmin(OnsetAdmin):
         """Ask for a repair."""
         return repair_request.new(self, request)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, repair: Repair) -> HttpResponse:
         """The page of a repair."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        repair = self._found(request, int(object_id))
         rows = repair_changes.rows(repair)
         may_write = self.may(request, self.writes, repair)
         return self.page(
@@ -130,13 +121,11 @@ class RepairAdmin(OnsetAdmin):
 
     def accept(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Carry out what was ticked."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        repair = self._found(request, pk)
+        repair = self.found(request, pk)
         chosen = [int(each) for each in request.POST.getlist("visit") if each.isdecimal() and len(each) < 19]  # noqa: PLR2004 - fits the column
         if not chosen and any(change.pending for change in repair.changes.all()):
             messages.error(request, "Tick the visits that shall be moved, or reject the proposal.")
-            return self._to(repair)
+            return self.to(repair.pk)
         done = attempt(
             request,
             lambda: repairs.accept(
@@ -149,13 +138,11 @@ class RepairAdmin(OnsetAdmin):
         )
         if done is not None:
             _tell(request, done)
-        return self._to(repair)
+        return self.to(repair.pk)
 
     def reject(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Nothing (more) of it shall happen."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        repair = self._found(request, pk)
+        repair = self.found(request, pk)
         done = attempt(
             request,
             lambda: repairs.discard(
@@ -167,19 +154,7 @@ class RepairAdmin(OnsetAdmin):
         )
         if done is not None:
             messages.success(request, "Rejected. Visits stay where they are.")
-        return self._to(repair)
-
-    def _found(self, request: HttpRequest, pk: int) -> Repair:
-        """A repair that the person may see. Raises Http404, PermissionDenied."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such repair at your sites.")
-        return found
-
-    def _to(self, repair: Repair) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:scheduling_repair_change", args=[repair.pk]))
+        return self.to(repair.pk)
 
 
 def _tell(request: HttpRequest, repair: Repair) -> None:

@@ -6,14 +6,14 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, PatientSiteFilter, actor_in
+from clinic.access.admin.base import PatientSiteFilter, RecordAdmin, actor_in
 from clinic.access.admin.inputs import Choice, Day, Note, Text, Version
 from clinic.access.admin.refusals import submit
 from clinic.access.admin.sections import Link, Section
@@ -79,11 +79,11 @@ class OweForm(forms.Form):
 
 
 @admin.register(TreatmentPlan)
-class TreatmentPlanAdmin(OnsetAdmin):
+class TreatmentPlanAdmin(RecordAdmin):
     """Plans with their treatments and follow-ups."""
 
     reads, writes = "treatment_plans.read", "treatment_plans.write"
-    may_add = may_change = False
+    may_add = False
     list_display = ("plan", "patient_link", "starts_on", "ends_on", "status_shown")
     list_display_links = None
     list_filter = (PatientSiteFilter, ("status", ChoicesDropdownFilter))
@@ -134,7 +134,7 @@ class TreatmentPlanAdmin(OnsetAdmin):
         made = submit(form, lambda given: plans.create(actor=actor, now=now, patient_id=patient.pk, **given))
         if made is not None:
             messages.success(request, "The plan is begun. Add its treatments.")
-            return self._to(made.pk)
+            return self.to(made.pk)
         back = reverse("admin:patients_screeningflag_before", args=[patient.pk])
         return self.page(
             request,
@@ -148,7 +148,7 @@ class TreatmentPlanAdmin(OnsetAdmin):
 
     def add_item(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Add a treatment."""
-        found = self._found(request, pk, self.writes)
+        found = self.found(request, pk, self.writes)
         form = ItemForm(
             request.POST or None, patient=found.patient, initial={"starts_on": found.starts_on.isoformat()}
         )
@@ -163,7 +163,7 @@ class TreatmentPlanAdmin(OnsetAdmin):
 
     def finish(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The plan is over."""
-        found = self._found(request, pk, self.writes)
+        found = self.found(request, pk, self.writes)
         form = FinishForm(request.POST or None, initial={"version": found.version})
         return self._decide(
             request,
@@ -179,7 +179,7 @@ class TreatmentPlanAdmin(OnsetAdmin):
 
     def finish_item(self, request: HttpRequest, pk: int, item_id: int) -> HttpResponse:
         """A treatment is over."""
-        found = self._found(request, pk, self.writes)
+        found = self.found(request, pk, self.writes)
         item = self._item(found, item_id)
         form = FinishForm(request.POST or None, initial={"version": item.version})
         return self._decide(
@@ -196,7 +196,7 @@ class TreatmentPlanAdmin(OnsetAdmin):
 
     def owe(self, request: HttpRequest, pk: int, item_id: int) -> HttpResponse:
         """Owe a follow-up."""
-        found = self._found(request, pk, self.writes)
+        found = self.found(request, pk, self.writes)
         item = self._item(found, item_id)
         form = OweForm(request.POST or None)
         return self._decide(
@@ -208,15 +208,8 @@ class TreatmentPlanAdmin(OnsetAdmin):
             button="Add the follow-up",
         )
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, found: TreatmentPlan) -> HttpResponse:
         """The page of a plan."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        found = self._found(request, int(object_id), self.reads)
         may = self.may(request, self.writes, found) and found.status == TreatmentPlan.Status.ACTIVE
         return self.page(
             request,
@@ -237,30 +230,16 @@ class TreatmentPlanAdmin(OnsetAdmin):
     ) -> HttpResponse:
         if request.method == "POST" and submit(form, work) is not None:
             messages.success(request, "Done.")
-            return self._to(found.pk)
+            return self.to(found.pk)
         back = reverse("admin:scheduling_treatmentplan_change", args=[found.pk])
         under = f"{found} for {found.patient}"
         return self.page(request, "onset/form_page.html", form=form, back=back, under_title=under, **page)
-
-    def _found(self, request: HttpRequest, pk: int, permission: str) -> TreatmentPlan:
-        if not self.may(request, permission):
-            raise PermissionDenied
-        rows: Any = self.get_queryset(request)
-        found: TreatmentPlan | None = rows.select_related("patient__site").filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such plan at your sites.")
-        if not self.may(request, permission, found):
-            raise PermissionDenied
-        return found
 
     def _item(self, plan: TreatmentPlan, pk: int) -> PlanItem:
         found = plan.items.filter(pk=pk).first()
         if found is None:
             raise Http404("This plan has no such treatment.")
         return found
-
-    def _to(self, pk: int) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:scheduling_treatmentplan_change", args=[pk]))
 
 
 def _decided(given: dict[str, Any]) -> dict[str, Any]:

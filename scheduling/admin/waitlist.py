@@ -6,13 +6,13 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, reverse
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.base import RecordAdmin, SiteFilter, actor_in
 from clinic.access.admin.refusals import attempt, submit
 from clinic.common import clock
 from scheduling.admin import who
@@ -45,16 +45,14 @@ class WaitingFilter(DropdownFilter):
 
 
 @admin.register(WaitlistEntry)
-class WaitlistEntryAdmin(OnsetAdmin):
+class WaitlistEntryAdmin(RecordAdmin):
     """In the order in which people are asked."""
 
     reads, writes = "appointments.read", "appointments.write"
-    may_change = False
     list_display = ("patient_shown", "what", "site", "when", "priority", "since", "status_shown")
     list_display_links = ("patient_shown",)
     list_filter = (SiteFilter, WaitingFilter, ("status", ChoicesDropdownFilter), "visit_type")
     list_filter_submit = True
-    list_before_template = "admin/patients/search_box.html"
     empty_hint = "Nobody waits. Add a patient with the + above, or from the patient's page."
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WaitlistEntry]:
@@ -92,7 +90,7 @@ class WaitlistEntryAdmin(OnsetAdmin):
         return [
             self.route("new/", self.new, "new"),
             self.route("<int:pk>/wishes/", self.wishes, "wishes"),
-            self.route("<int:pk>/cancel/", self.cancel, "cancel"),
+            self.route("<int:pk>/cancel/", self.cancel, "cancel", post=True),
             *super().get_urls(),
         ]
 
@@ -107,7 +105,7 @@ class WaitlistEntryAdmin(OnsetAdmin):
             raise PermissionDenied
         patient = who.chosen(request.GET.get("patient"), actor)
         if patient is None:
-            return who.ask(self, request, actor, template=_NEW, title="Add to the waiting list")
+            return who.ask(self, request, template=_NEW, title="Add to the waiting list")
         today = now.astimezone(patient.site.zone).date()
         initial = {
             "site": patient.site_id,
@@ -130,14 +128,14 @@ class WaitlistEntryAdmin(OnsetAdmin):
         )
         if added is not None:
             messages.success(request, "On the waiting list. What becomes free is offered by itself.")
-            return self._to(added)
+            return self.to(added.pk)
         return self.page(
             request, _NEW, title="Add to the waiting list", form=form, patient=patient, button="Add"
         )
 
     def wishes(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Change what a patient waits for."""
-        entry = self._writable(request, pk)
+        entry = self.found(request, pk, self.writes)
         form = ChangeForm(request.POST or None, initial=ChangeForm.initial_of(entry))
         done = submit(
             form,
@@ -151,7 +149,7 @@ class WaitlistEntryAdmin(OnsetAdmin):
         )
         if done is not None:
             messages.success(request, "Changed. An offer already made stands.")
-            return self._to(entry)
+            return self.to(entry.pk)
         back = reverse("admin:scheduling_waitlistentry_change", args=[entry.pk])
         return self.page(
             request,
@@ -165,9 +163,7 @@ class WaitlistEntryAdmin(OnsetAdmin):
 
     def cancel(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The patient no longer waits."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        entry = self._writable(request, pk)
+        entry = self.found(request, pk, self.writes)
         done = attempt(
             request,
             lambda: waitlist.cancel(
@@ -179,17 +175,11 @@ class WaitlistEntryAdmin(OnsetAdmin):
         )
         if done is not None:
             messages.success(request, "Taken off the waiting list.")
-        return self._to(entry)
+        return self.to(entry.pk)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def show(self, request: HttpRequest, entry: WaitlistEntry) -> HttpResponse:
         """The page of an entry."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        entry, now = self._found(request, int(object_id)), clock.now()
+        now = clock.now()
         may_write = self.may(request, self.writes, entry)
         return self.page(
             request,
@@ -202,21 +192,3 @@ class WaitlistEntryAdmin(OnsetAdmin):
             possible={verb.value for verb in TRANSITIONS[EntryStatus(entry.status)]} if may_write else set(),
             sections=[offers_of(entry, now)],
         )
-
-    def _found(self, request: HttpRequest, pk: int) -> WaitlistEntry:
-        """An entry that the person may see. Raises Http404, PermissionDenied."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        found = self.get_queryset(request).filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such entry at your sites.")
-        return found
-
-    def _writable(self, request: HttpRequest, pk: int) -> WaitlistEntry:
-        entry = self._found(request, pk)
-        if not self.may(request, self.writes, entry):
-            raise PermissionDenied
-        return entry
-
-    def _to(self, entry: WaitlistEntry) -> HttpResponseRedirect:
-        return HttpResponseRedirect(reverse("admin:scheduling_waitlistentry_change", args=[entry.pk]))

@@ -7,10 +7,12 @@ through services. Django's own model permissions play no part. Nothing is delete
 from collections.abc import Callable
 from typing import Any, ClassVar, NoReturn
 
+from django.core.exceptions import PermissionDenied
 from django.db import models
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 
@@ -114,6 +116,26 @@ class OnsetAdmin(ModelAdmin):
         """Whoever reads some of it sees it in the menu."""
         return self.may(request, self.reads)
 
+    def found(self, request: HttpRequest, pk: int, permission: str = "") -> Any:
+        """The row, for whoever has the permission (to read, unless said otherwise) for it.
+
+        Raises Http404 for a row of another site as for one that is not there, PermissionDenied.
+        """
+        if not (self.may(request, permission) if permission else self.has_view_permission(request)):
+            raise PermissionDenied
+        row = self.get_queryset(request).filter(pk=pk).first()
+        if row is None:
+            raise Http404(f"There is no such {self.opts.verbose_name} at your sites.")
+        if permission and not self.may(request, permission, row):
+            raise PermissionDenied
+        return row
+
+    def to(self, pk: int) -> HttpResponseRedirect:
+        """Off to the page of a row."""
+        return HttpResponseRedirect(
+            reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[pk])
+        )
+
     def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> NoReturn:
         """A row of another site answers as one that was never there."""
         raise Http404("There is no such record at your sites.")
@@ -197,10 +219,11 @@ class OnsetAdmin(ModelAdmin):
         changelist.full_result_count = changelist.result_count
         return changelist
 
-    def route(self, route: str, view: View, name: str) -> URLPattern:
-        """The URL of a page of our own: ``admin:<app>_<model>_<name>``."""
+    def route(self, route: str, view: View, name: str, *, post: bool = False) -> URLPattern:
+        """The URL of a page of our own: ``admin:<app>_<model>_<name>``. ``post``: it answers nothing else."""
         named = f"{self.opts.app_label}_{self.opts.model_name}_{name}"
-        page: URLPattern = path(route, self.admin_site.admin_view(view), name=named)
+        answers = require_POST(view) if post else view
+        page: URLPattern = path(route, self.admin_site.admin_view(answers), name=named)
         return page
 
     def page(
@@ -212,3 +235,23 @@ class OnsetAdmin(ModelAdmin):
         return TemplateResponse(
             request, template, {**shared, "opts": self.opts, "title": title, **context}, status=status
         )
+
+
+class RecordAdmin(OnsetAdmin):
+    """Records that have a page of their own (``show``) and change by steps, never in Django's form."""
+
+    may_change = False
+
+    def show(self, request: HttpRequest, record: Any) -> HttpResponse:
+        """The page of one record."""
+        raise NotImplementedError
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """That page; nothing is posted to it."""
+        if request.method not in {"GET", "HEAD"}:
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not object_id.isdecimal():
+            raise Http404
+        return self.show(request, self.found(request, int(object_id)))
