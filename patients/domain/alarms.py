@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from clinic.common.errors import Conflict, Invalid
+from clinic.common import steps
+from clinic.common.errors import Invalid
 
 
 class Status(StrEnum):
@@ -35,12 +36,6 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, Status]] = MappingProxyType(
         Status.RESOLVED: MappingProxyType({}),
     }
 )
-
-
-class InvalidTransition(Conflict):
-    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
-
-    code = "invalid_transition"
 
 
 class NoAlarmPolicy(Invalid):
@@ -76,16 +71,7 @@ class Turn:
 
 def after(status: Status, verb: Verb) -> Status:
     """The status that ``verb`` leads to. Raises InvalidTransition."""
-    steps = TRANSITIONS[status]
-    if verb not in steps:
-        possible = [step.value for step in steps]
-        raise InvalidTransition(
-            f"This alarm is {status.value}. "
-            + (f"Possible now: {', '.join(possible)}." if possible else "It needs nothing more."),
-            state=status.value,
-            possible=possible,
-        )
-    return steps[verb]
+    return steps.after(TRANSITIONS, status, verb, called="alarm", over="It needs nothing more.")
 
 
 def turn(*, chain: Sequence[Step], level: int, now: datetime, watch: Watch) -> Turn:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
-from clinic.common.errors import Conflict
+from clinic.common import steps
 
 
 class Status(StrEnum):
@@ -40,21 +40,6 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, Status]] = MappingProxyType(
 )
 
 
-class InvalidTransition(Conflict):
-    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
-
-    code = "invalid_transition"
-
-
 def after(status: Status, verb: Verb) -> Status:
     """The status that ``verb`` leads to. Raises InvalidTransition."""
-    steps = TRANSITIONS[status]
-    if verb not in steps:
-        possible = [step.value for step in steps]
-        raise InvalidTransition(
-            f"This work item is {status.value}. "
-            + (f"Possible now: {', '.join(possible)}." if possible else "Nothing more can be done to it."),
-            state=status.value,
-            possible=possible,
-        )
-    return steps[verb]
+    return steps.after(TRANSITIONS, status, verb, called="work item", over="Nothing more can be done to it.")

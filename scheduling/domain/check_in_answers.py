@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
-from clinic.common.errors import Conflict, FieldError, Invalid
+from clinic.common.errors import FieldError, Invalid
+from clinic.common.steps import InvalidTransition
 from scheduling.domain.check_in_contacts import Windowed
 from scheduling.domain.check_ins import OPEN, CheckInStatus
 
@@ -15,12 +16,6 @@ _NEXT = {
     CheckInStatus.SUPERSEDED: "A change of dose replaced it. Record the check-in that took its place.",
     CheckInStatus.CANCELLED: "It was cancelled and asks for nothing.",
 }
-
-
-class InvalidTransition(Conflict):
-    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
-
-    code = "invalid_transition"
 
 
 def require_recordable(status: CheckInStatus) -> None:

@@ -12,7 +12,8 @@ from enum import StrEnum
 from itertools import pairwise
 from types import MappingProxyType
 
-from clinic.common.errors import Conflict, FieldError, Invalid
+from clinic.common import steps
+from clinic.common.errors import FieldError, Invalid
 
 MAX_STAGES = 20
 MAX_SESSIONS = 60
@@ -55,22 +56,11 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, Status]] = MappingProxyType(
 )
 
 
-class InvalidTransition(Conflict):
-    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
-
-    code = "invalid_transition"
-
-
 def after(status: Status, verb: Verb) -> Status:
     """The status that ``verb`` leads to. Raises InvalidTransition."""
-    steps = TRANSITIONS[status]
-    if verb not in steps:
-        raise InvalidTransition(
-            f"This course is {status.value}. Book a new one if treatment goes on.",
-            state=status.value,
-            possible=[step.value for step in steps],
-        )
-    return steps[verb]
+    return steps.after(
+        TRANSITIONS, status, verb, called="course", over="Book a new one if treatment goes on."
+    )
 
 
 class GapUnit(StrEnum):

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
-from clinic.common.errors import Conflict
+from clinic.common import steps
 
 SEARCHED_DAYS = 60
 """How far ahead an open day is looked for; a site closed for longer keeps the day itself."""
@@ -94,12 +94,6 @@ SEEN_AT = frozenset({"consultation", "follow_up"})
 TREATED_AT = frozenset({"infusion", "esketamine"})
 
 
-class InvalidTransition(Conflict):
-    """The step is not allowed now; ``data`` has ``state`` and ``possible`` (verbs)."""
-
-    code = "invalid_transition"
-
-
 class Rule(Protocol):
     """What narrows a rule."""
 
@@ -125,16 +119,14 @@ _AnyRule = TypeVar("_AnyRule", bound=Rule)
 
 def after(status: Status, verb: Verb) -> Status:
     """The status that ``verb`` leads to. Raises InvalidTransition."""
-    steps = TRANSITIONS[status]
-    if verb not in steps:
-        possible = [step.value for step in steps if step is not Verb.REOPEN]
-        raise InvalidTransition(
-            f"This follow-up is {status.value}. "
-            + (f"Possible now: {', '.join(possible)}." if possible else "Make a new one if more is owed."),
-            state=status.value,
-            possible=possible,
-        )
-    return steps[verb]
+    return steps.after(
+        TRANSITIONS,
+        status,
+        verb,
+        called="follow-up",
+        over="Make a new one if more is owed.",
+        unsaid={Verb.REOPEN},
+    )
 
 
 def next_open_day(day: date, *, is_open: Callable[[date], bool]) -> date:

@@ -11,7 +11,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
-from clinic.common.errors import Conflict
+from clinic.common import steps
 from clinic.common.intervals import Interval
 from scheduling.domain.courses import OpenDays, Stage, gaps
 
@@ -48,16 +48,10 @@ TRANSITIONS = MappingProxyType(
 
 
 def after(status: EntryStatus, verb: Verb) -> EntryStatus:
-    """The status that ``verb`` leads to. Raises Conflict (``invalid_transition``)."""
-    steps = TRANSITIONS[status]
-    if verb not in steps:
-        raise Conflict(
-            f"This entry is {status.value}. Make a new one if the patient still waits.",
-            code="invalid_transition",
-            state=status.value,
-            possible=[step.value for step in steps],
-        )
-    return steps[verb]
+    """The status that ``verb`` leads to. Raises InvalidTransition."""
+    return steps.after(
+        TRANSITIONS, status, verb, called="entry", over="Make a new one if the patient still waits."
+    )
 
 
 class Misfit(StrEnum):

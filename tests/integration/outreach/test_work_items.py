@@ -9,7 +9,7 @@ import pytest
 from clinic.access.models import Site
 from clinic.access.policy import Actor
 from clinic.common.errors import Conflict, Forbidden, Invalid, NotFound, StaleVersion
-from patients.domain.work_items import InvalidTransition
+from clinic.common.steps import InvalidTransition
 from patients.models import WorkItem
 from patients.services import work_items
 from tests.factories import PatientFactory, SiteFactory, UserFactory

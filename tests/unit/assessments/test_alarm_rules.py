@@ -4,7 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from patients.domain.alarms import InvalidTransition, NoAlarmPolicy, Status, Step, Verb, Watch, after, turn
+from clinic.common.steps import InvalidTransition
+from patients.domain.alarms import NoAlarmPolicy, Status, Step, Verb, Watch, after, turn
 
 NOW = datetime(2027, 1, 4, 15, tzinfo=UTC)
 CHAIN = [Step("nurse", 15), Step("prescriber", 10)]

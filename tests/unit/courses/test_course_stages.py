@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clinic.common.errors import Invalid
+from clinic.common.steps import InvalidTransition
 from scheduling.domain import courses
 from scheduling.domain.courses import GapUnit, OpenDays, Stage, stage_of
 
@@ -116,6 +117,6 @@ def test_unusable_stages_name_the_fault(stages: object, pointer: str, code: str)
 def test_a_stopped_course_takes_no_step() -> None:
     assert courses.after(courses.Status.ACTIVE, courses.Verb.STOP) is courses.Status.STOPPED
     for verb in courses.Verb:
-        with pytest.raises(courses.InvalidTransition) as refused:
+        with pytest.raises(InvalidTransition) as refused:
             courses.after(courses.Status.STOPPED, verb)
         assert refused.value.data == {"state": "stopped", "possible": []}

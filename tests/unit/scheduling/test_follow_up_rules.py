@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from clinic.common.steps import InvalidTransition
 from scheduling.domain import follow_ups as domain
-from scheduling.domain.follow_ups import Happened, InvalidTransition, Kind, Status, Verb
+from scheduling.domain.follow_ups import Happened, Kind, Status, Verb
 
 DENVER = ZoneInfo("America/Denver")
 
