@@ -11,7 +11,6 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from clinic.common import steps
-from clinic.common.errors import Invalid
 
 
 class Status(StrEnum):
@@ -36,12 +35,6 @@ TRANSITIONS: Mapping[Status, Mapping[Verb, Status]] = MappingProxyType(
         Status.RESOLVED: MappingProxyType({}),
     }
 )
-
-
-class NoAlarmPolicy(Invalid):
-    """The clinic's data names nobody who owns alarms."""
-
-    code = "no_alarm_policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +68,7 @@ def after(status: Status, verb: Verb) -> Status:
 
 
 def turn(*, chain: Sequence[Step], level: int, now: datetime, watch: Watch) -> Turn:
-    """The turn that begins now at ``level``; beyond the chain it is the last role's again.
-
-    Raises NoAlarmPolicy.
-    """
-    if not chain:
-        raise NoAlarmPolicy("Nobody owns safety alarms. Add a row to the alarm policy in the admin.")
+    """The turn that begins now at ``level``; beyond the chain (never empty) it is the last role's again."""
     step = chain[min(level, len(chain)) - 1]
     starts = now if watch.watched or watch.next_open is None else max(now, watch.next_open)
     return Turn(level=level, role=step.role, until=starts + timedelta(minutes=step.minutes))

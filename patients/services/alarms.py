@@ -30,10 +30,7 @@ log = structlog.get_logger(__name__)
 def open_for(
     *, assessment: Assessment, patient: Patient, findings: Sequence[Finding], now: datetime
 ) -> SafetyAlarm:
-    """Open the alarm of an answer that was just stored, inside its transaction.
-
-    Raises NoAlarmPolicy when the clinic's data names nobody: then the answer is not stored either.
-    """
+    """Open the alarm of an answer that was just stored, inside its transaction."""
     watch = reading.watch(site_id=patient.site_id, now=now)
     first = turn(chain=reading.alarm_chain(patient.site_id), level=1, now=now, watch=watch)
     item = open_item(

@@ -52,7 +52,7 @@ def record(*, actor: Actor, now: datetime, patient_id: int, submission: Submissi
     """Store one questionnaire. The same answers once more come to the same row.
 
     Raises NotFound, Forbidden, Conflict (``already_answered``), Invalid (``unknown_instrument``,
-    ``answered_in_the_future``, ``answered_before_birth``), InvalidAnswers, NoAlarmPolicy.
+    ``answered_in_the_future``, ``answered_before_birth``), InvalidAnswers.
     """
     return store(actor=actor, now=now, patient=_locked(actor, patient_id), submission=submission)
 

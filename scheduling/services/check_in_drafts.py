@@ -73,7 +73,7 @@ def save(
     """Keep what a screen said, None for what is left open; whether it held an answer that is critical and
     new, which then is stored and has its alarm.
 
-    Raises CheckInClosed, InvalidAnswers, NotFound, NoAlarmPolicy.
+    Raises CheckInClosed, InvalidAnswers, NotFound.
     """
     patient = lock_patient(patient_id)
     contact = contact_of(patient=patient, check_in_id=check_in_id, now=now)

@@ -12,7 +12,6 @@ from clinic.access.policy import SYSTEM, Actor
 from clinic.common import due
 from clinic.common.errors import Conflict, DomainError, Forbidden, NotFound
 from patients import tasks
-from patients.domain.alarms import NoAlarmPolicy
 from patients.models import AlarmPolicy, Assessment, Message, Patient, SafetyAlarm, SafetyAlarmEvent, WorkItem
 from patients.services import alarms, work_items
 from scheduling.domain.transitions import Verb
@@ -89,9 +88,21 @@ class TestOpening:
         assert (alarm.watched, alarm.next_open_at) == (False, MORNING)
         assert alarm.next_escalation_at == MORNING + QUARTER
 
-    def test_an_answer_that_fails_leaves_nothing(self, patient: Patient) -> None:
+    def test_without_a_policy_the_one_that_ships_counts(self, patient: Patient) -> None:
         AlarmPolicy.objects.all().delete()
-        with pytest.raises(NoAlarmPolicy):
+        alarm = phq9(patient, 17, item9=2).alarm
+        assert alarm is not None
+        assert (alarm.owner_role, alarm.next_escalation_at) == ("nurse", NOW + QUARTER)
+        assert alarm.work_item.severity == "urgent"
+
+    def test_an_answer_whose_alarm_fails_is_not_stored(
+        self, patient: Patient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def broken(**_given: object) -> None:
+            raise RuntimeError("the work item could not be opened")
+
+        monkeypatch.setattr("patients.services.alarms.open_item", broken)
+        with pytest.raises(RuntimeError, match="work item"):
             phq9(patient, 17, item9=2)
         assert not Assessment.objects.exists()
         assert not WorkItem.objects.exists()

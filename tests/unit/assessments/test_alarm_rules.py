@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from clinic.common.steps import InvalidTransition
-from patients.domain.alarms import NoAlarmPolicy, Status, Step, Verb, Watch, after, turn
+from patients.domain.alarms import Status, Step, Verb, Watch, after, turn
 
 NOW = datetime(2027, 1, 4, 15, tzinfo=UTC)
 CHAIN = [Step("nurse", 15), Step("prescriber", 10)]
@@ -32,11 +32,6 @@ def test_without_a_known_opening_it_starts_at_once() -> None:
 def test_after_the_last_role_it_comes_again(level: int, role: str) -> None:
     later = turn(chain=CHAIN, level=level, now=NOW, watch=OPEN)
     assert (later.level, later.role, later.until) == (level, role, NOW + timedelta(minutes=10))
-
-
-def test_a_clinic_without_a_policy_is_told_so() -> None:
-    with pytest.raises(NoAlarmPolicy):
-        turn(chain=[], level=1, now=NOW, watch=OPEN)
 
 
 @pytest.mark.parametrize(
