@@ -34,6 +34,15 @@ FROM python:3.13-slim
 LABEL org.opencontainers.image.title="Onset" \
       org.opencontainers.image.licenses="Apache-2.0"
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin onset
+# PostgreSQL's own programs, of the version in docker-compose.yml, for backup, stream_wal and restore.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates postgresql-common \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && sed -ri 's/^#?create_main_cluster.*/create_main_cluster = false/' /etc/postgresql-common/createcluster.conf \
+    && apt-get install --yes --no-install-recommends postgresql-18 \
+    && rm -rf /var/lib/apt/lists/*
+# A volume that is mounted here for the first time belongs to who makes backups.
+RUN install --directory --owner=10001 --group=10001 --mode=0700 /backups
 WORKDIR /srv/onset
 COPY LICENSE ./
 # Owned by root: what runs may read the code, not change it.

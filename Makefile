@@ -37,6 +37,7 @@ check: .venv/.stamp ## Lint, types, layers, migrations: what must pass before th
 	@.venv/bin/lint-imports
 	@DJANGO_SETTINGS_MODULE=clinic.settings.test $(PY) -m clinic.embedded.services --fast -- \
 		$(PY) manage.py makemigrations --check --dry-run
+	@DJANGO_SETTINGS_MODULE=clinic.settings.test $(PY) manage.py check_migrations
 	@DJANGO_SETTINGS_MODULE=clinic.settings.test $(PY) manage.py check --fail-level WARNING
 
 .PHONY: bench-book
@@ -54,6 +55,18 @@ bench-outreach: .venv/.stamp ## Measure how fast a full outbox drains (BENCH_SCA
 .PHONY: bench-answers
 bench-answers: .venv/.stamp ## Measure a burst of 10,000 answers, 1 % of them alarms (BENCH_SCALE=0.1: a smaller one)
 	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.answers $(ARGS)
+
+.PHONY: bench-search
+bench-search: .venv/.stamp ## Measure finding one of 200,000 patients (BENCH_SCALE=0.1: fewer)
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.search $(ARGS)
+
+.PHONY: bench-measures
+bench-measures: .venv/.stamp ## Measure the managers' page over a million sessions (BENCH_SCALE=0.1: a smaller one)
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.measures $(ARGS)
+
+.PHONY: bench-board
+bench-board: .venv/.stamp ## Measure the day board: 60 chairs, 300 visits, 50 boards open at once
+	@exec $(PY) -m clinic.embedded.services -- $(PY) -m bench.board $(ARGS)
 
 .PHONY: openapi
 openapi: .venv/.stamp ## Write the API's schema to docs/openapi.yaml

@@ -1,11 +1,13 @@
 """What waits for a moment in scheduling: check-ins to ask, remind or miss, doses to
-take effect, repairs to compute, freed times to offer, calls about unconfirmed visits, overdue follow-ups."""
+take effect, repairs to compute, freed times to offer, calls about unconfirmed visits, overdue follow-ups,
+measures to count."""
 
 from datetime import datetime
 
 from clinic.common import clock
-from scheduling.selectors import check_ins, follow_ups, repairs, unconfirmed, waitlist
+from scheduling.selectors import check_ins, follow_ups, measures, repairs, unconfirmed, waitlist
 from scheduling.services import follow_ups_overdue, freed
+from scheduling.services import measures as counting
 
 
 class CheckIns:
@@ -70,3 +72,15 @@ class FollowUps:
     def next_due_at(self) -> datetime | None:
         """The earliest moment at which a follow-up becomes overdue."""
         return follow_ups.next_overdue_at()
+
+
+class Measures:
+    """Sites whose days are to be counted anew for their managers."""
+
+    name = "measures"
+    task = counting.TASK
+    stale_after_seconds = 3 * 3600
+
+    def next_due_at(self) -> datetime | None:
+        """Since when a site waits to be counted; nothing while that is only to come."""
+        return measures.next_due_at(now=clock.now())

@@ -10,6 +10,7 @@ from scheduling.services import (
     follow_ups_overdue,
     freed,
     holds,
+    measures,
     offers,
     repair_runs,
     unconfirmed,
@@ -20,6 +21,8 @@ ROUNDS = 25
 """At most this many batches a run; what is left is found by the next tick."""
 REPAIR_SECONDS = 90.0
 """After so long no other repair is begun in one task: with one more it stays below the soft time limit."""
+COUNTING_SECONDS = 20.0
+"""So long one task counts measures; a long history is counted by many, and messages go out between them."""
 
 
 @shared_task(name="scheduling.tasks.advance_check_ins")
@@ -67,4 +70,13 @@ def surface_follow_ups() -> None:
     now = clock.now()
     for _round in range(ROUNDS):
         if not follow_ups_overdue.surface(now=now, limit=BATCH):
+            return
+
+
+@shared_task(name=measures.TASK)
+def count_measures() -> None:
+    """Count what managers read, where it is due."""
+    started, now = time.monotonic(), clock.now()
+    while time.monotonic() - started < COUNTING_SECONDS:
+        if not measures.count_next(now=now):
             return

@@ -10,18 +10,15 @@ from clinic.access.policy import Actor, Role
 
 def actor_of(user: User | AnonymousUser) -> Actor:
     """The roles of a user, read once per request and kept on the user object."""
-    known: Actor | None = getattr(user, "onset_actor", None)
-    if known is not None:
-        return known
     if not isinstance(user, User):
         return Actor(user_id=None)
-    roles: dict[int, set[Role]] = defaultdict(set)
-    for site_id, role in Membership.objects.filter(user=user).values_list("site_id", "role"):
-        roles[site_id].add(Role(role))
-    actor = Actor(
-        user_id=user.pk,
-        roles={site: frozenset(held) for site, held in roles.items()},
-        sees_every_site=user.is_superuser,
-    )
-    user.onset_actor = actor  # type: ignore[attr-defined]  # lives as long as the request's user
-    return actor
+    if user.onset_actor is None:
+        roles: dict[int, set[Role]] = defaultdict(set)
+        for site_id, role in Membership.objects.filter(user=user).values_list("site_id", "role"):
+            roles[site_id].add(Role(role))
+        user.onset_actor = Actor(
+            user_id=user.pk,
+            roles={site: frozenset(held) for site, held in roles.items()},
+            sees_every_site=user.is_superuser,
+        )
+    return user.onset_actor

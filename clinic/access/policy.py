@@ -68,6 +68,11 @@ PERMISSIONS: Mapping[str, frozenset[Role]] = {
 }
 """Permission -> roles. API.md, "Roles", is the source; a meta-test renders it into docs/access.md."""
 
+SCOPES: tuple[str, ...] = tuple(
+    name for name in PERMISSIONS if name.endswith((".read", ".write")) and name != "staff.write"
+)
+"""What a service token may be given. Staffing stays with people."""
+
 
 class Via(StrEnum):
     """Through which door something was done; history keeps it."""
@@ -88,22 +93,27 @@ class Actor:
     roles: Mapping[int, frozenset[Role]] = field(default_factory=dict)
     sees_every_site: bool = False
     via: Via = Via.STAFF
+    scopes: frozenset[str] | None = None
+    """Of a program: all that it may do at the sites where it has the role ``service``."""
 
     def sites(self, permission: str | None = None) -> list[int]:
         """The sites at which this actor has the permission (or any role at all)."""
         if permission is None:
             return sorted(self.roles)
-        allowed = PERMISSIONS[permission]
-        return sorted(site for site, roles in self.roles.items() if roles & allowed)
+        return sorted(site for site, roles in self.roles.items() if self._allowed(roles, permission))
 
     def may(self, permission: str, site_id: int | None = None) -> bool:
         """Whether the permission is held at this site, or, without one, at any site."""
-        allowed = PERMISSIONS[permission]
         if self.sees_every_site:
-            return True
+            return bool(PERMISSIONS[permission])
         if site_id is not None:
-            return bool(self.roles.get(site_id, frozenset()) & allowed)
-        return any(roles & allowed for roles in self.roles.values())
+            return self._allowed(self.roles.get(site_id, frozenset()), permission)
+        return any(self._allowed(roles, permission) for roles in self.roles.values())
+
+    def _allowed(self, roles: frozenset[Role], permission: str) -> bool:
+        if self.scopes is not None:
+            return bool(roles) and permission in self.scopes
+        return bool(roles & PERMISSIONS[permission])
 
     def require(self, permission: str, site_id: int | None = None) -> None:
         """Raise :class:`Forbidden` unless the permission is held."""

@@ -9,6 +9,7 @@ from typing import TypedDict
 
 from django.db import IntegrityError
 
+from clinic.access import second_factor, tokens
 from clinic.access.models import Membership, Site, User
 from clinic.access.policy import Actor, Role
 from clinic.common import changes as named
@@ -120,11 +121,25 @@ def grant_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role:
 
 @durable
 def revoke_role(*, actor: Actor, now: datetime, user_id: int, site_id: int, role: Role) -> None:
-    """Take a role away. Raises Forbidden (also ``own_roles``), NotFound when it is not held."""
+    """Take a role away, and end the person's sign-ins: what is open on a screen was opened with it.
+
+    Raises Forbidden (also ``own_roles``), NotFound when it is not held.
+    """
     _require_staffing(actor, user_id=user_id, site_id=site_id)
     gone, _rows = Membership.objects.filter(user_id=user_id, site_id=site_id, role=role).delete()
     if not gone:
         raise NotFound("This person does not have that role at this site.")
+    tokens.revoke_all(user_id=user_id)
+
+
+@durable
+def sign_out_everywhere(*, actor: Actor, now: datetime, user_id: int) -> int:
+    """End every sign-in of a person at once; returns how many. Raises Forbidden, NotFound."""
+    user = User.objects.filter(pk=user_id, service_token=None).first()
+    if user is None:
+        raise NotFound("There is no such account.")
+    second_factor.require_authority(actor, user)
+    return tokens.revoke_all(user_id=user.pk)
 
 
 def refuse_revealing(name: str, *, pointer: str = "/discreet_name") -> None:

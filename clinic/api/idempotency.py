@@ -66,7 +66,7 @@ def once(
                 fingerprint=fingerprint,
                 status=response.status_code,
                 content_type=response.content_type or "",
-                body=json.loads(json.dumps(response.data, cls=JSONEncoder)),
+                body=json.loads(json.dumps(_kept(response), cls=JSONEncoder)),
                 headers={name: response[name] for name in _REPLAYED_HEADERS if name in response},
                 created_at=wall,
             )
@@ -83,6 +83,14 @@ def _replay(stored: IdempotentReply, fingerprint: bytes) -> Response:
     return Response(
         stored.body, status=stored.status, headers=headers, content_type=stored.content_type or None
     )
+
+
+def _kept(response: Response) -> Any:
+    """The reply as it is stored: without what its view marked as ``shown_once``, such as a secret."""
+    secret: frozenset[str] = getattr(response, "shown_once", frozenset())
+    if not secret:
+        return response.data
+    return {name: value for name, value in response.data.items() if name not in secret}
 
 
 def _forget_expired(before: datetime, *, user_id: int, key: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from clinic.access import second_factor
 from clinic.access.actors import actor_of
 from clinic.common.errors import Forbidden
 
@@ -19,6 +20,11 @@ class TablePermission(BasePermission):
         """Each view maps its actions to names in clinic.access.policy.PERMISSIONS."""
         if not request.user.is_authenticated:
             return False
+        if second_factor.missing(request.user):
+            raise Forbidden(
+                "Your role needs a second factor. Set it up in the admin, then sign in again.",
+                code="second_factor_required",
+            )
         action = getattr(view, "action", None) or request.method
         if action is None or view.action_map_missing(request):
             return True  # DRF answers 405 next

@@ -24,7 +24,7 @@ PROBLEMS: Mapping[str, ProblemReply] = {
     "415": ProblemReply("NotJson", "The body is not application/json."),
     "422": ProblemReply("RuleForbids", "A rule of the clinic forbids it."),
     "428": ProblemReply("IfMatchMissing", "Send If-Match with the ETag of the version being changed."),
-    "429": ProblemReply("TooOften", "Too many requests, or too many wrong passwords.", ("Retry-After",)),
+    "429": ProblemReply("TooOften", "Too many requests, wrong passwords or wrong codes.", ("Retry-After",)),
     "503": ProblemReply("Busy", "Contention or an outage; the same request may succeed.", ("Retry-After",)),
 }
 CARRYING_REPLAYS = frozenset({"400", "403", "404", "409", "412", "422"})

@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from clinic.api import outcomes
 from clinic.api.requests import request_id_of
 from clinic.common.errors import (
     Busy,
@@ -162,7 +163,9 @@ _PLAIN = {
 
 
 def outside_views(request: HttpRequest, status: int) -> JsonResponse:
-    """A problem document for what fails before or outside any API view."""
+    """A problem document for what fails before or outside any API view; FHIR has its own form of it."""
     code, detail = _PLAIN[status]
     body = problem(request=request, status=status, code=code, detail=detail)
+    if request.path.startswith("/fhir/"):
+        return JsonResponse(outcomes.outcome_of(body), status=status, content_type=outcomes.CONTENT_TYPE)
     return JsonResponse(body, status=status, content_type=CONTENT_TYPE)

@@ -176,7 +176,7 @@ class OnsetSchema(AutoSchema):
     def _problems(self) -> list[str]:
         """Which refusals are possible, by status."""
         if self._action is None:  # signing in and out
-            return ["400", "401", "415", "429", "503"]
+            return ["400", "401", "403", "415", "429", "503"]
         problems = ["400", "401", "403", "429", "503"]
         if "{" in self.path or self.method == "POST":
             problems.append("404")

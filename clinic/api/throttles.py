@@ -1,16 +1,23 @@
-"""Limits how often a user calls. When the counter store is down, people keep working."""
+"""Limits how often a user calls, and how often a credential may be wrong.
 
-import hashlib
+When Redis is down people keep working; wrong credentials are counted in the database, and stay limited.
+"""
+
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
-from django.conf import settings
-from django.core.cache import cache
 from redis.exceptions import RedisError
 from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import UserRateThrottle
+
+from clinic.access import tries
+from clinic.access.tries import Kind
 
 log = structlog.get_logger("onset.throttle")
 
@@ -29,45 +36,21 @@ class UserThrottle(UserRateThrottle):
             return True
 
 
-class LoginFailures:
-    """Counts wrong passwords per user name and per address; successes cost nothing."""
+@dataclass(frozen=True)
+class CredentialGuard:
+    """Stands before every credential that comes over the API (clinic/access/tries.py has the limits)."""
 
-    def __init__(self, *, username: str, address: str) -> None:
-        self._limits = {
-            f"login:user:{_digest(username.casefold())}": settings.API_LOGIN_FAILURES,
-            f"login:address:{_digest(address)}": settings.API_LOGIN_FAILURES_PER_ADDRESS,
-        }
+    username: str
+    address: str
 
-    def refuse_when_exhausted(self) -> None:
-        """Raise Throttled (429) while too many failures are remembered."""
-        try:
-            counts = cache.get_many(list(self._limits))
-        except RedisError as error:
-            log.warning("throttle_unavailable", error=type(error).__name__)
-            return
-        if any(counts.get(key, 0) >= limit for key, limit in self._limits.items()):
+    @contextmanager
+    def trying(self, kind: Kind, wall: datetime) -> Iterator[None]:
+        """Look at the credential within; what raises counts as a failure. Raises Throttled (429)."""
+        taken = tries.take(kind=kind, username=self.username, address=self.address, wall=wall)
+        if taken.locked_until is not None:
             raise Throttled(
-                wait=math.ceil(settings.API_LOGIN_WINDOW_SECONDS),
-                detail="Too many wrong passwords. Wait a few minutes, then try again.",
+                wait=math.ceil((taken.locked_until - wall).total_seconds()),
+                detail="Too many wrong passwords or codes. Wait a few minutes, then try again.",
             )
-
-    def add(self) -> None:
-        """Remember one failure for the length of the window."""
-        try:
-            for key in self._limits:
-                cache.add(key, 0, timeout=settings.API_LOGIN_WINDOW_SECONDS)
-                cache.incr(key)
-        except (RedisError, ValueError) as error:
-            log.warning("throttle_unavailable", error=type(error).__name__)
-
-    def forget(self) -> None:
-        """After a success, the user name starts afresh; the address keeps its count."""
-        try:
-            cache.delete(next(iter(self._limits)))
-        except RedisError as error:
-            log.warning("throttle_unavailable", error=type(error).__name__)
-
-
-def _digest(text: str) -> str:
-    """A cache key for whatever a caller typed: any characters, any length, and nobody's name to read."""
-    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
+        yield
+        tries.passed(taken=taken)

@@ -11,8 +11,11 @@ import dj_database_url
 import django_stubs_ext
 from django.http.request import validate_host
 
+from clinic.access.policy import Role
 from clinic.settings import env
+from clinic.settings.allauth_only import *  # noqa: F403 - what django-allauth reads
 from clinic.settings.logs import logging_config
+from clinic.settings.unfold_only import *  # noqa: F403 - what django-unfold reads
 
 django_stubs_ext.monkeypatch()  # so that forms and admin classes may be written with their model's type
 
@@ -39,6 +42,7 @@ if not validate_host(urlsplit(PUBLIC_URL).hostname or "", ALLOWED_HOSTS):
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 
 INSTALLED_APPS = [
+    "clinic.access",  # before unfold, whose frame it extends under the same name
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -53,12 +57,16 @@ INSTALLED_APPS = [
     "drf_spectacular",
     "drf_spectacular_sidecar",
     "csp",
-    "clinic.access",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
     "clinic.api",
+    "clinic.operations",
     "patients",
     "scheduling",
 ]
 MIDDLEWARE = [
+    "clinic.access.addresses.TrustedProxyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "clinic.api.requests.RequestIdMiddleware",
@@ -67,6 +75,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "clinic.access.watch.SignInMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",  # writes the policy of views that declare one
 ]
@@ -88,6 +98,8 @@ TEMPLATES: list[dict[str, Any]] = [
 
 # --- data ------------------------------------------------------------------------------------
 DATABASE_URL = env.url("DATABASE_URL", ("postgresql", "postgres"))
+BACKUP_DATABASE_URL = env.url("BACKUP_DATABASE_URL", ("postgresql", "postgres"), DATABASE_URL)
+"""For a role that may copy the server (REPLICATION), where that of the application may not."""
 try:
     DATABASES: dict[str, dict[str, Any]] = {"default": {**dj_database_url.parse(DATABASE_URL)}}
 except ValueError:  # its message would repeat the URL, and with it the password
@@ -96,9 +108,14 @@ if not DATABASES["default"]["NAME"]:
     env.refuse("DATABASE_URL names no database. It must end in one: postgresql://user@host:5432/onset.")
 DATABASES["default"]["CONN_MAX_AGE"] = None
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-DATABASES["default"].setdefault("OPTIONS", {})["options"] = (
-    "-c lock_timeout=3s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
-)
+DATABASES["default"].setdefault("OPTIONS", {})
+if env.flag("DATABASE_PGBOUNCER", default=False):
+    # A connection is ours for one transaction: no cursor outlives it, and the role brings its timeouts.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = True
+else:
+    DATABASES["default"]["OPTIONS"]["options"] = (
+        "-c lock_timeout=3s -c statement_timeout=30s -c idle_in_transaction_session_timeout=60s"
+    )
 if env.flag("DATABASE_POOL", default=False):
     # For threaded web workers: LIMITS measured a new connection per thread at six times the cost.
     DATABASES["default"]["CONN_MAX_AGE"] = 0
@@ -148,6 +165,7 @@ DUE_WORK = [
     "scheduling.due.Waitlist",
     "scheduling.due.Unconfirmed",
     "scheduling.due.FollowUps",
+    "scheduling.due.Measures",
 ]
 # What patients' screening flags ask of scheduling, which patients does not know.
 PRESCRIBED_MEDICINES = "scheduling.selectors.medicines.prescribed_medicines"
@@ -165,6 +183,7 @@ CELERY_BEAT_SCHEDULE = {
         "scheduling.tasks.offer_freed_slots",
         "scheduling.tasks.ask_unconfirmed",
         "scheduling.tasks.surface_follow_ups",
+        "scheduling.tasks.count_measures",
     )
 }
 
@@ -183,9 +202,21 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 API_TOKEN_HOURS = env.number("API_TOKEN_HOURS", 12, low=1, high=24 * 30)
-SESSION_COOKIE_AGE = env.number("SESSION_IDLE_MINUTES", 15, low=5, high=720) * 60
-SESSION_SAVE_EVERY_REQUEST = True  # so that the age above counts from the last request: idle logoff
+IDLE_MINUTES = env.number("IDLE_MINUTES", 15, low=5, high=720)
+"""After so long without activity a sign-in is over, in a browser or by token (clinic/access/tokens.py)."""
+SESSION_COOKIE_AGE = 12 * 3600
+"""The longest that a browser stays signed in, however active."""
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+TRUSTED_PROXIES = env.proxies("TRUSTED_PROXIES")
+MFA_REQUIRED_ROLES = env.names("MFA_REQUIRED_ROLES", "nurse,prescriber,manager,auditor,superuser")
+"""Who may do nothing without a second factor: roles, and ``superuser``."""
+if unknown := set(MFA_REQUIRED_ROLES) - {*map(str, Role), "superuser", "none"}:
+    env.refuse(f"MFA_REQUIRED_ROLES knows no role {min(unknown)[:20]!r}. docs/access.md lists them.")
+SIGN_IN_TRIES = 5
+"""Wrong passwords, or wrong second factors, of one account within SIGN_IN_WINDOW_SECONDS before 429."""
+SIGN_IN_TRIES_PER_ADDRESS = 50
+SIGN_IN_WINDOW_SECONDS = 300
+SECOND_FACTOR_TRIES_PER_DAY = 20
 
 # --- transport ---------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = env.flag("SECURE_SSL_REDIRECT", default=True)
@@ -242,6 +273,8 @@ TWILIO_FROM = env.text("TWILIO_FROM", "" if SMS_GATEWAY == "off" else None)
 TWILIO_BASE_URL = ""
 # What a patient's text does to visits, which patients does not know.
 VISIT_REPLIES = "scheduling.replies.VisitReplies"
+# The next visit of each patient that a search found, likewise.
+NEXT_VISITS = "scheduling.admin.next_visits.next_visits"
 
 # --- pages that our messages link to ---------------------------------------------------------------
 PATIENT_PAGES = {
@@ -258,6 +291,12 @@ BIRTH_DATE_TRIES = 5
 BIRTH_DATE_WINDOW_SECONDS = BIRTH_DATE_LOCK_SECONDS = 3600
 BIRTH_DATE_KNOWN_SECONDS = 20 * 60
 """How long one browser is not asked again on one link."""
+
+# --- calendars that staff subscribe to --------------------------------------------------------------
+FEED_RATE = "60/min"
+"""Requests for calendar feeds from one address."""
+FEED_PAST_DAYS, FEED_AHEAD_DAYS = 14, 60
+"""How much of the schedule a feed holds, before and after the moment it is asked for."""
 
 # --- API -----------------------------------------------------------------------------------------
 REST_FRAMEWORK = {
@@ -278,10 +317,6 @@ REST_FRAMEWORK = {
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-API_LOGIN_FAILURES = 5
-"""Wrong passwords allowed for one user name within LOGIN_WINDOW_SECONDS before 429."""
-API_LOGIN_FAILURES_PER_ADDRESS = 50
-API_LOGIN_WINDOW_SECONDS = 300
 SPECTACULAR_SETTINGS = {
     "TITLE": "Onset API",
     "VERSION": "1",
@@ -311,6 +346,9 @@ SPECTACULAR_SETTINGS = {
         "VisitTypeKind": "scheduling.models.VisitType.Kind",
         "FollowUpKind": "scheduling.models.FollowUp.Kind",
         "DoseEventKind": "scheduling.models.DoseEvent.Kind",
+        "GateStage": "scheduling.models.GateRule.Stage",
+        "SessionStage": "scheduling.api.session_parts.STAGES",
+        "DrugLogKind": "scheduling.models.DrugLogEntry.Kind",
         "EntryStatus": "patients.models.Recorded.Status",
         "AllergySeverity": "patients.models.Allergy.Severity",
         "FlagSeverity": "patients.models.flags.Severity",
@@ -322,34 +360,6 @@ SPECTACULAR_SETTINGS = {
         "GapUnit": ["days", "open_days"],
     },
     "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
-}
-
-UNFOLD: dict[str, Any] = {
-    "SITE_TITLE": "Onset",
-    "SITE_HEADER": "Onset",
-    "SITE_SYMBOL": "ecg_heart",
-    "SHOW_HISTORY": True,
-    "SHOW_VIEW_ON_SITE": False,
-    # Command search over models stays off: it caches patient names in the browser.
-    "COMMAND": {"search_models": False, "show_history": False},
-    "STYLES": ["clinic.access.shown.stylesheet"],
-    "SIDEBAR": {"show_all_applications": False, "navigation": "scheduling.admin.navigation.groups"},
-    "DASHBOARD_CALLBACK": "scheduling.admin.today.context",
-    "COLORS": {  # a calm teal; white on 600 has a contrast of 5.5
-        "primary": {
-            "50": "oklch(98.4% .014 180.72)",
-            "100": "oklch(95.3% .051 180.801)",
-            "200": "oklch(91% .096 180.426)",
-            "300": "oklch(85.5% .138 181.071)",
-            "400": "oklch(77.7% .152 181.912)",
-            "500": "oklch(60% .118 184.704)",
-            "600": "oklch(51.1% .096 186.391)",
-            "700": "oklch(43.7% .078 188.216)",
-            "800": "oklch(38.6% .063 188.416)",
-            "900": "oklch(33% .055 189)",
-            "950": "oklch(27.7% .046 192.524)",
-        }
-    },
 }
 
 LOGGING = logging_config(level=env.choice("LOG_LEVEL", ("DEBUG", "INFO", "WARNING", "ERROR"), "INFO"))

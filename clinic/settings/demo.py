@@ -13,7 +13,9 @@ TWILIO_BASE_URL = env.url("TWILIO_BASE_URL", ("http",), "http://127.0.0.1:9")
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = False
 SECURE_HSTS_SECONDS = 0
 EMAIL_USE_TLS = False
-SESSION_COOKIE_AGE = 12 * 3600
+IDLE_MINUTES = 720
+MFA_REQUIRED_ROLES = env.names("MFA_REQUIRED_ROLES", "")
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = True  # passkeys work at http://localhost, not at an address in digits
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

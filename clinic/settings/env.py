@@ -2,7 +2,9 @@
 
 import os
 import re
+from dataclasses import dataclass
 from email.utils import parseaddr
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import NoReturn
 from urllib.parse import urlsplit
@@ -65,6 +67,25 @@ def names(name: str, default: str | None = None) -> list[str]:
     if not found and default is None:
         refuse(f"{name} holds no name. Separate names by commas.")
     return found
+
+
+@dataclass(frozen=True)
+class Proxies:
+    """Whose X-Forwarded-For is believed: the last so many hops, or hops within these networks."""
+
+    count: int = 0
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+def proxies(name: str) -> Proxies:
+    """A number of proxies, or their addresses and networks separated by commas; none by default."""
+    listed = names(name, "")
+    if len(listed) == 1 and listed[0].isdecimal():
+        return Proxies(count=number(name, 0, high=10))
+    try:
+        return Proxies(networks=tuple(ip_network(each) for each in listed))
+    except ValueError:
+        refuse(f"{name} must be a number of proxies, or networks such as 10.0.0.0/8, separated by commas.")
 
 
 def choice(name: str, allowed: tuple[str, ...], default: str) -> str:

@@ -1,8 +1,22 @@
 """Structured logs as JSON lines. Events carry ids and codes, never names, numbers or answers."""
 
+import re
+from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+
+_TOKEN_IN_PATH = re.compile(r"(/(?:p|feeds)/)[^/\s\"']+")
+"""Whoever has such an address may open it: patients' pages, calendar feeds."""
+
+
+def without_tokens(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Requests are logged by route, but Django names the path of what failed."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = _TOKEN_IN_PATH.sub(r"\1…", value)
+    return event
+
 
 _SHARED: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -31,6 +45,7 @@ def logging_config(*, level: str) -> dict[str, Any]:
                 "()": structlog.stdlib.ProcessorFormatter,
                 "processors": [
                     structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    without_tokens,
                     structlog.processors.JSONRenderer(),
                 ],
                 "foreign_pre_chain": [*_SHARED, structlog.stdlib.ExtraAdder(allow=["status_code"])],

@@ -1,60 +1,46 @@
-"""One box to find a patient: a name, a birth date, a phone number or an MRN, told apart by how it looks."""
+"""One box to find a patient: every search of the admin goes through here. What is typed is never kept."""
 
-import re
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
 
 from clinic.access.policy import Actor
 from clinic.common.errors import Invalid
+from patients.domain import lookups, phones
 from patients.models import Patient
 from patients.selectors import patients as finding
 
-_DATES = ("%Y-%m-%d", "%m/%d/%Y", "%m-%d-%Y")
-_PHONE = re.compile(r"[+()\d\s.\-]+")
-_MIN_DIGITS = 4
+
+@dataclass(frozen=True)
+class Found:
+    """The patients whom a text may mean, the likeliest first.
+
+    ``more``: there are others. ``born``: the birth dates that it names.
+    """
+
+    patients: list[Patient]
+    more: bool
+    born: tuple[date, ...]
 
 
-def find(*, actor: Actor, text: str) -> list[Patient]:
-    """The patients whom the text may mean, by name. Raises Invalid when it says nothing to look for."""
-    text = text.strip()[:160]
-    if not text:
-        raise Invalid(
-            "Write a name, a date of birth, a phone number or an MRN.", code="nothing_to_search_for"
-        )
+def find(*, actor: Actor, text: str, now: datetime, limit: int = finding.DEFAULT_RESULTS) -> Found:
+    """Look for every reading of the text. Raises Invalid that says what to write instead."""
     found: dict[int, Patient] = {}
-    refusal: Invalid | None = None
-    answered = False
-    for meaning in _meanings(text):
+    refusals: list[Invalid] = []
+    readings = lookups.read(text, today=now.date())
+    for reading in readings:
         try:
-            found |= {patient.pk: patient for patient in finding.search(actor=actor, **meaning)}
-            answered = True
+            matching = finding.search(actor=actor, limit=limit + 1, **reading.criteria())
         except Invalid as refused:
-            refusal = refused
-    if refusal is not None and not answered:
-        raise refusal
-    return sorted(found.values(), key=lambda patient: (patient.sort_name, patient.pk))
-
-
-def _meanings(text: str) -> list[dict[str, Any]]:
-    """What to ask the search for, each on its own."""
-    born = _date(text)
-    if born is not None:
-        return [{"date_of_birth": born}]
-    meanings: list[dict[str, Any]] = []
-    digits = sum(character.isdigit() for character in text)
-    if digits and len(text.split()) == 1:
-        meanings.append({"mrn": text})
-    if digits >= _MIN_DIGITS and _PHONE.fullmatch(text):
-        meanings.append({"phone": text})
-    if not digits or any(character.isalpha() for character in text):
-        meanings.append({"query": text})
-    return meanings or [{"phone": text}]
-
-
-def _date(text: str) -> date | None:
-    for form in _DATES:
-        try:
-            return datetime.strptime(text, form).date()  # noqa: DTZ007 - a birth date has no zone
-        except ValueError:
-            continue
-    return None
+            refusals.append(refused)
+        else:
+            found |= {patient.pk: patient for patient in matching}
+    if len(refusals) == len(readings):
+        raise refusals[0]
+    if not found and all(reading.criteria().keys() == {"mrn"} for reading in readings):
+        raise Invalid(
+            "No MRN is exactly this. Write at least the last "
+            f"{phones.FEWEST_SEARCH_DIGITS} digits of a phone number, or a whole birth date like 3/4/1980.",
+            code="too_short",
+        )
+    days = dict.fromkeys(reading.date_of_birth for reading in readings if reading.date_of_birth)
+    return Found(patients=list(found.values())[:limit], more=len(found) > limit, born=tuple(days))

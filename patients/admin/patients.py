@@ -9,7 +9,9 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.decorators import display
 
@@ -17,10 +19,9 @@ from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import OnsetForm
 from clinic.access.admin.inputs import Text, Tick
-from clinic.access.admin.refusals import attempt, sentence
+from clinic.access.admin.refusals import attempt
 from clinic.common import clock
-from clinic.common.errors import Invalid
-from patients.admin import finding, importing, record
+from patients.admin import importing, matches, record
 from patients.models import Consent, Patient
 from patients.services import consents
 from patients.services import patients as registry
@@ -68,7 +69,6 @@ class PatientAdmin(OnsetAdmin):
     list_display_links = None
     list_filter = (SiteFilter, ("status", ChoicesDropdownFilter), ("language", ChoicesDropdownFilter))
     list_select_related = ("site",)
-    list_before_template = "admin/patients/search_box.html"
     ordering = ("sort_name", "id")
     fieldsets = (
         (
@@ -100,6 +100,7 @@ class PatientAdmin(OnsetAdmin):
         """Search, import, and the page of a patient."""
         return [
             self.route("search/", self.search, "search"),
+            self.route("matches/", self.live_matches, "matches"),
             self.route("import/", self.import_csv, "import"),
             self.route("<int:pk>/record/", self.record, "record"),
             self.route("<int:pk>/consent/", self.consent, "consent"),
@@ -126,23 +127,42 @@ class PatientAdmin(OnsetAdmin):
         """Find patients by whatever is known; the words are posted and shown nowhere else."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        found, fault = None, ""
-        if request.method == "POST":
-            try:
-                found = finding.find(actor=actor_in(request), text=request.POST.get("find", ""))
-            except Invalid as refusal:
-                fault = sentence(refusal)
-        rows = [(self.name(each), each.mrn, self.born(each), self.status_shown(each)) for each in found or ()]
-        table = {"headers": ["Name", "MRN", "Born", "Status"], "rows": rows}
+        found = matches.found_by(request)
+        rows = [self._row(match) for match in found["matches"]]
+        headers = ["Name", "Born", "MRN", "Site", "Phone ends", "Next visit", "Status"]
         return self.page(
             request,
             "admin/patients/search.html",
             title="Find a patient",
-            found=found,
-            fault=fault,
-            table=table,
+            table={"headers": headers, "rows": rows},
             may_add=self.has_add_permission(request),
+            **found,
         )
+
+    def live_matches(self, request: HttpRequest) -> HttpResponse:
+        """What stands below the box in the header while somebody types; a piece of a page."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        found = matches.found_by(request, limit=matches.MOST_LIVE)
+        return TemplateResponse(request, "admin/patients/matches.html", found)
+
+    def _row(self, match: matches.Match) -> list[Any]:
+        patient, visit, next_visit = match.patient, match.visit, shown.NOTHING
+        if visit:
+            status = shown.label(visit.status, visit.status_text)
+            next_visit = format_html("<span>{} {}</span>", shown.link(visit.url, visit.when), status)
+        called = f" “{patient.preferred_name}”" if patient.preferred_name else ""
+        return [
+            format_html("{}{}", self.name(patient), called),
+            self.born(patient),
+            patient.mrn,
+            patient.site.name,
+            patient.phone[-4:],
+            next_visit,
+            self.status_shown(patient),
+        ]
 
     def record(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The page of a patient."""

@@ -1,4 +1,7 @@
-"""Work items in the admin: what needs a person, taken on, handed to somebody, and closed with a note."""
+"""Work items in the admin: what needs a person, taken on, handed to somebody, and closed with a note.
+
+``PAGE`` is where scheduling hangs the way to what an item is about; patients does not know it.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,11 +19,14 @@ from clinic.access import shown
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.inputs import Note, Version
 from clinic.access.admin.refusals import attempt, submit
+from clinic.access.admin.sections import Extensible, Link
 from clinic.access.models import User
 from clinic.common import clock
 from patients.domain.work_items import TRANSITIONS, Status
 from patients.models import WorkItem
 from patients.services import work_items
+
+PAGE = Extensible()
 
 
 class ResolveForm(forms.Form):
@@ -151,11 +157,14 @@ class WorkItemAdmin(OnsetAdmin):
     ) -> HttpResponse:
         """The page offers the steps that are possible now."""
         steps: list[str] = []
+        links: list[Link] = []
         if object_id.isdecimal() and self.has_view_permission(request):
             item = self.get_queryset(request).filter(pk=int(object_id)).first()
+            if item is not None:
+                links = PAGE.links_for(request, item)
             if item is not None and self.may(request, self.writes, item):
                 steps = [verb.value for verb in TRANSITIONS[Status(item.status)]]
-        context = {"steps": steps, **(extra_context or {})}
+        context = {"steps": steps, "links": links, **(extra_context or {})}
         response: HttpResponse = super().change_view(request, object_id, form_url, context)
         return response
 

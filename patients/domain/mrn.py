@@ -34,6 +34,11 @@ def made_from(number: int) -> str:
     return f"ONS{digits}{_check_digit(digits)}"
 
 
+def plain(written: str) -> str:
+    """What an MRN is found by, however it is typed: "ons-0000001 3" and "ONS00000013" are one."""
+    return re.sub(r"[^A-Z0-9]", "", written.upper())
+
+
 def tidy(given: str) -> str:
     """A given MRN as it is stored: upper case, no spaces.
 

@@ -4,6 +4,7 @@ The display form keeps what the person wrote. The plain form is case-folded, wit
 punctuation, so that "O'Neil-Peña" is found by "oneil pena", "o neil" and "ONEIL".
 """
 
+import functools
 import re
 import unicodedata
 
@@ -19,6 +20,8 @@ _FOLDED_APART = str.maketrans(
     {"ø": "o", "ł": "l", "đ": "d", "ð": "d", "þ": "th", "æ": "ae", "œ": "oe", "ı": "i", "ħ": "h", "ŧ": "t"}  # noqa: RUF001
 )
 _WITHOUT_APOSTROPHES = str.maketrans("", "", _APOSTROPHES)
+_UNSPACED = ("CJK UNIFIED", "HIRAGANA", "KATAKANA", "HANGUL")
+_LONGEST_UNSPACED = 8
 _DIGITS = re.compile(r"\d+")
 
 
@@ -53,6 +56,20 @@ def plain_words(text: str) -> list[str]:
     decomposed = unicodedata.normalize("NFKD", joined.casefold().translate(_FOLDED_APART))
     plain = "".join(_plain(character) for character in decomposed)
     return plain.casefold().split()
+
+
+def halves(word: str) -> list[tuple[str, str]]:
+    """Where a plain word may part in scripts that set no space between the names.
+
+    "李小龙" gives 李 小龙 and 李小 龙: one word then finds who is kept under two. Nothing for other scripts.
+    """
+    whole = unicodedata.normalize("NFC", word)  # Hangul is parted between syllables, not within them
+    if len(whole) > _LONGEST_UNSPACED or not all(
+        unicodedata.name(character, "").startswith(_UNSPACED) for character in whole
+    ):
+        return []
+    plain = functools.partial(unicodedata.normalize, "NFKD")
+    return [(plain(whole[:at]), plain(whole[at:])) for at in range(1, len(whole))]
 
 
 def sort_name(*, first_name: str, last_name: str, preferred_name: str = "") -> str:

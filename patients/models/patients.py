@@ -2,13 +2,25 @@
 
 from zoneinfo import ZoneInfo
 
-from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector, SearchVectorField
 from django.db import models
+from django.db.models.functions import Reverse
 
 from clinic.access.models.sites import validate_timezone
 from clinic.access.policy import Actor
 from clinic.common.versions import Versioned
+
+PHONE_REVERSED = Reverse("phone")
+"""By which an index finds how a number ends."""
+PLAIN_MRN = models.Func(
+    models.F("mrn"),
+    models.Value("-._/"),
+    models.Value(""),
+    function="translate",
+    output_field=models.CharField(),
+)
+"""An MRN without its punctuation: patients.domain.mrn.plain of what is stored."""
 
 
 class PatientQuerySet(models.QuerySet["Patient"]):
@@ -71,6 +83,8 @@ class Patient(Versioned):
             GinIndex(fields=("search",), name="patient_search"),
             models.Index(fields=("site", "sort_name", "id"), name="patient_by_name"),
             models.Index(fields=("phone",), name="patient_phone"),
+            models.Index(OpClass(PHONE_REVERSED, name="text_pattern_ops"), name="patient_phone_ending"),
+            models.Index(PLAIN_MRN, name="patient_plain_mrn"),
             models.Index(fields=("date_of_birth",), name="patient_birth"),
         )
         constraints = (

@@ -3,12 +3,15 @@
 from datetime import date
 
 from django.contrib.postgres.search import SearchQuery
-from django.db.models import Q, QuerySet
+from django.db.models import F, OrderBy, Q, QuerySet
+from django.db.models.lookups import Exact, StartsWith
 
 from clinic.access.policy import Actor
 from clinic.common.errors import FieldError, Invalid
+from patients.domain import mrn as mrns
 from patients.domain import names, phones
 from patients.models import Consent, Patient, PatientCondition
+from patients.models.patients import PHONE_REVERSED, PLAIN_MRN
 
 DEFAULT_RESULTS = 20
 MOST_RESULTS = 50
@@ -25,8 +28,10 @@ def search(
 ) -> list[Patient]:
     """Patients that match everything given, by name; at most ``limit``, never over MOST_RESULTS.
 
-    ``query``: the beginnings of words of the name, in any order. ``phone``: a whole number in any
-    format, or at least its last four digits. Raises Invalid that names what cannot be searched for.
+    ``query``: the beginnings of words of the name, in any order; those whose last name begins with the
+    first of them come first. ``phone``: a whole number in any format, or at least its last four digits.
+    ``mrn``: the whole of it, punctuation and case aside. Raises Invalid that names what cannot be
+    searched for.
     """
     filters = []
     if query is not None:
@@ -36,12 +41,17 @@ def search(
     if phone is not None:
         filters.append(_by_phone(phone))
     if mrn is not None:
-        filters.append(Q(mrn="".join(mrn.upper().split())))
+        filters.append(Q(Exact(PLAIN_MRN, mrns.plain(mrn))))
     if not filters:
         raise Invalid(
             "Say whom to look for: send query, date_of_birth, phone or mrn.", code="nothing_to_search_for"
         )
-    found = Patient.objects.visible_to(actor).filter(*filters).order_by("sort_name", "id")
+    found = (
+        Patient.objects.visible_to(actor)
+        .filter(*filters)
+        .select_related("site")
+        .order_by(*_begun_with(query), "sort_name", "id")
+    )
     return list(found[: min(limit, MOST_RESULTS)])
 
 
@@ -74,8 +84,16 @@ def _by_words(query: str) -> SearchQuery:
         if at + 1 < len(words):
             ways.append(word + words[at + 1])
         # Plain words are letters and digits only, so none can end its quotes.
-        terms.append("(" + " | ".join(f"'{way}':*" for way in ways) + ")")
+        written = [f"'{way}':*" for way in ways]
+        written += [f"('{left}':* & '{right}':*)" for left, right in names.halves(word)]
+        terms.append("(" + " | ".join(written) + ")")
     return SearchQuery(" & ".join(terms), search_type="raw", config="simple")
+
+
+def _begun_with(query: str | None) -> list[OrderBy]:
+    """Whoever types a few letters means the last name more often than the first."""
+    words = names.plain_words(query or "")
+    return [StartsWith(F("sort_name"), words[0]).desc()] if words else []
 
 
 def _by_phone(written: str) -> Q:
@@ -83,7 +101,7 @@ def _by_phone(written: str) -> Q:
         e164, digits = phones.search_forms(written)
     except Invalid as fault:
         raise _refused("phone", fault.code, fault.detail) from fault
-    ends_so = Q(phone__endswith=digits)
+    ends_so = Q(StartsWith(PHONE_REVERSED, digits[::-1]))
     return ends_so | Q(phone=e164) if e164 else ends_so
 
 

@@ -1,6 +1,7 @@
 """Visits in the admin: lists by day, one page per visit with exactly the steps that are possible now."""
 
 from datetime import datetime, time, timedelta
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,10 +20,11 @@ from clinic.access.admin.refusals import attempt
 from clinic.access.models import Site
 from clinic.access.policy import Actor
 from clinic.common import clock
-from scheduling.admin import booking, visit_sections
-from scheduling.domain import transitions
+from scheduling.admin import booking, day_board, session, visit_sections
+from scheduling.domain import board_steps, transitions
 from scheduling.domain.transitions import Status, Verb
 from scheduling.models import Appointment
+from scheduling.models.infusion_rules import INFUSED
 from scheduling.services import history, visit_steps
 
 _VERBS = {
@@ -98,12 +100,14 @@ class AppointmentAdmin(OnsetAdmin):
         return shown.label(obj.status, obj.get_status_display())
 
     def get_urls(self) -> list[URLPattern]:
-        """Booking, moving and the steps."""
+        """The day board, booking, moving and the steps."""
         return [
+            *day_board.urls(self),
             self.route("book/", self.book, "book"),
             self.route("<int:pk>/move/", self.move, "move"),
             self.route("<int:pk>/step/", self.step, "step"),
             self.route("<int:pk>/undo/", self.undo, "undo"),
+            self.route("<int:pk>/session/", partial(session.page, self), "session"),
             *super().get_urls(),
         ]
 
@@ -139,9 +143,10 @@ class AppointmentAdmin(OnsetAdmin):
             visit=visit,
             zone=visit.site.zone,
             steps=possible_steps(visit, actor, now),
-            may_undo=may_write and can_undo(visit, now),
+            may_undo=can_undo(visit, actor, now),
             may_move=may_write and visit.status in {Status.BOOKED, Status.CONFIRMED},
             displaced=may_write and visit_sections.displaced(visit),
+            has_session=visit.visit_type.kind in INFUSED and actor.may("gates.read", visit.site_id),
             sections=visit_sections.sections(visit, actor),
         )
 
@@ -222,15 +227,10 @@ def possible_steps(visit: Appointment, actor: Actor, now: datetime) -> list[dict
     return steps
 
 
-def can_undo(visit: Appointment, now: datetime) -> bool:
-    """Whether the latest step can still be taken back."""
+def can_undo(visit: Appointment, actor: Actor, now: datetime) -> bool:
+    """Whether this person can still take the latest step back."""
     latest = history.latest_step(visit)
-    if latest is None:
+    if latest is None or not board_steps.undoable(latest.verb, latest.at, now=now):
         return False
-    try:
-        transitions.undo(
-            status=Status(visit.status), previous=Status(latest.from_status), stepped_at=latest.at, now=now
-        )
-    except transitions.InvalidTransition:
-        return False
-    return True
+    needed = "infusion_day.write" if latest.verb in board_steps.CLINICAL else "appointments.write"
+    return actor.may(needed, visit.site_id)

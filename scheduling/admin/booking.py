@@ -23,7 +23,8 @@ from clinic.api.fields import Unreadable, read_instant
 from clinic.common import clock
 from clinic.common.errors import DomainError, Forbidden, Invalid
 from patients.models import Patient
-from scheduling.admin import picker, who
+from scheduling.admin import booking_wish, picker, who
+from scheduling.admin.booking_wish import Wish
 from scheduling.admin.fields import sites_to_book_at
 from scheduling.models import Appointment, VisitType
 from scheduling.services import appointments
@@ -64,14 +65,15 @@ def book(admin: OnsetAdmin, request: HttpRequest) -> HttpResponse:
     if not actor.may("appointments.write"):
         raise PermissionDenied
     given = request.POST if request.method == "POST" else request.GET
+    wish = booking_wish.read(request.GET, actor)
     patient = who.chosen(given.get("patient"), actor)
     if patient is None:
-        return who.ask(admin, request, actor, template=_BOOK, title="Book a visit")
-    form = _which(given, patient, actor, now)
+        return who.ask(admin, request, template=_BOOK, title="Book a visit", wish=wish)
+    form = _which(given, patient, actor, now, wish)
     refusal: DomainError | None = None
     if request.method == "POST" and form.is_valid():
         try:
-            return _booked(request, actor, patient, form.cleaned_data)
+            return _booked(request, actor, patient, form.cleaned_data, wish)
         except Forbidden as forbidden:
             raise PermissionDenied(forbidden.detail) from forbidden
         except DomainError as refused:
@@ -84,22 +86,29 @@ def book(admin: OnsetAdmin, request: HttpRequest) -> HttpResponse:
         form=form,
         patient=patient,
         refused=sentence(refusal) if refusal else "",
-        **(_offered(form.cleaned_data, patient, refusal, now) if form.is_valid() else {}),
+        wish=wish,
+        **(_offered(form.cleaned_data, patient, refusal, now, wish) if form.is_valid() else {}),
     )
 
 
-def _which(given: Any, patient: Patient, actor: Actor, now: datetime) -> WhichVisit:
-    """What was asked for; before anything is asked, the patient's own site from today on."""
-    initial = {"site": str(patient.site_id), "from_day": now.astimezone(patient.site.zone).date().isoformat()}
+def _which(given: Any, patient: Patient, actor: Actor, now: datetime, wish: Wish | None) -> WhichVisit:
+    """What was asked for; before that, the place on the board, or the patient's own site from today on."""
+    site = wish.chair.site if wish else patient.site
+    day = wish.day if wish else now.astimezone(site.zone).date()
+    initial = {"site": str(site.pk), "from_day": day.isoformat()}
     asked = {name: given[name] for name in WhichVisit.base_fields if given.get(name)}
     return WhichVisit(initial | asked if "visit_type" in asked else None, initial=initial, actor=actor)
 
 
 def _offered(
-    which: dict[str, Any], patient: Patient, refusal: DomainError | None, now: datetime
+    which: dict[str, Any], patient: Patient, refusal: DomainError | None, now: datetime, wish: Wish | None
 ) -> dict[str, Any]:
     site, visit_type = which["site"], which["visit_type"]
     return {
+        "wish_fits": wish is not None
+        and refusal is None
+        and wish.chair.site_id == site.pk
+        and wish.fits(visit_type, patient_id=patient.pk, now=now),
         "site": site,
         "visit_type": visit_type,
         "query": urlencode({"patient": patient.pk, "visit_type": visit_type.pk, "site": site.pk}),
@@ -114,18 +123,25 @@ def _offered(
     }
 
 
-def _booked(request: HttpRequest, actor: Actor, patient: Patient, which: dict[str, Any]) -> HttpResponse:
+def _booked(
+    request: HttpRequest, actor: Actor, patient: Patient, which: dict[str, Any], wish: Wish | None
+) -> HttpResponse:
     site = which["site"]
+    there = wish if "there" in request.POST else None
     booked = appointments.book(
         actor=actor,
         now=clock.now(),
         patient_id=patient.pk,
         visit_type=which["visit_type"],
         site=site,
-        start=_start(request),
+        start=there.start if there else _start(request),
+        resource_ids=frozenset({there.chair.pk} if there else ()),
         reason=request.POST.get("reason", "").strip()[:200],
     )
     messages.success(request, f"Booked for {local_time(booked.start_at, site.zone)}.")
+    if there:
+        board = reverse("admin:scheduling_day_board")
+        return HttpResponseRedirect(f"{board}?site={site.pk}&date={there.day:%Y-%m-%d}#v{booked.pk}")
     return HttpResponseRedirect(reverse("admin:scheduling_appointment_change", args=[booked.pk]))
 
 

@@ -77,7 +77,7 @@ def plan_new(admin: OnsetAdmin, request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     patient = who.chosen(request.GET.get("patient"), actor)
     if patient is None:
-        return who.ask(admin, request, actor, template=_TEMPLATE, title="Plan a course")
+        return who.ask(admin, request, template=_TEMPLATE, title="Plan a course")
     initial = {"site": patient.site_id, "start_on": now.astimezone(patient.site.zone).date().isoformat()}
     form = NewCourseForm(request.GET if "template" in request.GET else None, initial=initial, actor=actor)
     notes = actor.may("prescriptions.read", patient.site_id)

@@ -29,6 +29,7 @@ _STALLED = {
     "check_ins": "No check-in is asked for",
     "repairs": "No plan is repaired",
     "follow_ups": "Nobody is told of overdue follow-ups",
+    "measures": "Measures are not counted anew",
     "waitlist": "No freed time is offered to waiting patients",
 }
 """What it means to a front desk that nobody does a kind of due work."""
@@ -57,9 +58,12 @@ def context(request: HttpRequest, frame: dict[str, Any]) -> dict[str, Any]:
 
 def _links(actor: Actor) -> list[Link]:
     links = []
+    if actor.may("appointments.read"):
+        url = reverse("admin:scheduling_day_board")
+        links.append(Link("Day board", url, icon="view_week", primary=True))
     if actor.may("appointments.write"):
         url = reverse("admin:scheduling_appointment_book")
-        links.append(Link("Book a visit", url, icon="calendar_add_on", primary=True))
+        links.append(Link("Book a visit", url, icon="calendar_add_on"))
     if actor.may("patients.read"):
         links.append(Link("Find a patient", reverse("admin:patients_patient_search"), icon="person_search"))
     return links

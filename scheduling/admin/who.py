@@ -5,10 +5,8 @@ from typing import Any
 from django.http import Http404, HttpRequest, HttpResponse
 
 from clinic.access.admin.base import OnsetAdmin
-from clinic.access.admin.refusals import sentence
 from clinic.access.policy import Actor
-from clinic.common.errors import Invalid
-from patients.admin import finding
+from patients.admin import matches
 from patients.models import Patient
 
 LONGEST_ID = 18
@@ -28,13 +26,7 @@ def chosen(pk: str | None, actor: Actor) -> Patient | None:
 
 
 def ask(
-    admin: OnsetAdmin, request: HttpRequest, actor: Actor, *, template: str, title: str, **context: Any
+    admin: OnsetAdmin, request: HttpRequest, *, template: str, title: str, **context: Any
 ) -> HttpResponse:
     """The page without a patient yet: look for one."""
-    found, fault = None, ""
-    if request.method == "POST":
-        try:
-            found = finding.find(actor=actor, text=request.POST.get("find", ""))
-        except Invalid as refused:
-            fault = sentence(refused)
-    return admin.page(request, template, title=title, found=found, fault=fault, **context)
+    return admin.page(request, template, title=title, **matches.found_by(request), **context)

@@ -89,6 +89,34 @@ def place_all(
     return Placements(tuple(next(given) if want.use == Use.SHARED else EXCLUSIVE_LANE for want in new), moves)
 
 
+def in_the_way(
+    *, new: Sequence[Wanted], existing: Iterable[Occupied[K]], capacity: int, kind: str
+) -> list[K]:
+    """The keys of the rows for which :func:`place_all` finds no room: none, exactly when it finds some.
+
+    ``new`` are one visit's uses of one resource, which do not stand in each other's way.
+    """
+    rows = list(existing)
+    hands_on = [row for row in rows if row.lane == EXCLUSIVE_LANE]
+    watched = [row for row in rows if row.lane != EXCLUSIVE_LANE]
+    exclusive = [want.during for want in new if want.use == Use.EXCLUSIVE]
+    shared = [want.during for want in new if want.use == Use.SHARED]
+    alone = kind not in PEOPLE
+    blocking = [*_touching(hands_on, [*exclusive, *(shared if alone else [])])]
+    if alone:
+        blocking += _touching(watched, exclusive)
+    for edge in {*shared, *(row.during for row in watched)}:
+        there = [row for row in watched if row.during.contains(edge.start)]
+        asked = sum(want.contains(edge.start) for want in shared)
+        if asked and asked + len(there) > capacity:
+            blocking += there
+    return list(dict.fromkeys(row.key for row in blocking))
+
+
+def _touching(rows: Iterable[Occupied[K]], times: Sequence[Interval]) -> list[Occupied[K]]:
+    return [row for row in rows if _any_overlap([row.during], times)]
+
+
 def _any_overlap(first: Iterable[Interval], second: Sequence[Interval]) -> bool:
     return any(one.overlaps(other) for one in first for other in second)
 

@@ -5,7 +5,8 @@ chair of an infusion is asked for once, from set-up to the end of turnover.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from enum import StrEnum
 from itertools import pairwise
 
@@ -69,6 +70,16 @@ class Requirement:
         """Minutes after the start of the visit at which this use ends."""
         return self.offset_minutes + self.minutes
 
+    @property
+    def offset(self) -> timedelta:
+        """How long after the start of the visit this use begins."""
+        return timedelta(minutes=self.offset_minutes)
+
+    @property
+    def until(self) -> timedelta:
+        """How long after the start of the visit this use ends."""
+        return timedelta(minutes=self.until_minutes)
+
 
 class InvalidPhases(Invalid):
     """The phases of a visit type are not usable; ``errors`` names each fault by JSON pointer."""
@@ -79,6 +90,34 @@ class InvalidPhases(Invalid):
 def total_minutes(phases: Iterable[Phase]) -> int:
     """Length of the visit in elapsed minutes."""
     return sum(phase.minutes for phase in phases)
+
+
+def infusion_phase(phases: Sequence[Phase]) -> int | None:
+    """The index of the phase in which the drug runs; None where a visit has none.
+
+    It follows from what is needed, not from a name: the first phase without a nurse's hands on the patient
+    after those of the set-up (from the beginning, where no phase is hands-on).
+    """
+    hands_on = [Need(Kind.NURSE, Use.EXCLUSIVE) in phase.needs for phase in phases]
+    after = hands_on.index(True) if any(hands_on) else 0
+    return next((index for index in range(after, len(phases)) if not hands_on[index]), None)
+
+
+def with_infusion_minutes(phases: Sequence[Phase], minutes: int) -> tuple[Phase, ...]:
+    """The phases with the infusion that long; what comes after it moves, nothing else changes.
+
+    Raises Invalid: ``no_infusion_phase``, ``out_of_range`` when the visit would outlast a day.
+    """
+    index = infusion_phase(phases)
+    if index is None:
+        raise Invalid(
+            "No phase of this visit type runs without a nurse's hands, so its duration cannot change.",
+            code="no_infusion_phase",
+        )
+    changed = (*phases[:index], replace(phases[index], minutes=minutes), *phases[index + 1 :])
+    if minutes < 1 or total_minutes(changed) > MAX_VISIT_MINUTES:
+        raise Invalid(f"A visit lasts 1 to {MAX_VISIT_MINUTES} minutes in all.", code="out_of_range")
+    return changed
 
 
 def requirements(phases: Sequence[Phase]) -> tuple[Requirement, ...]:

@@ -10,7 +10,7 @@ from enum import StrEnum
 from types import MappingProxyType
 
 from scheduling.domain import transitions
-from scheduling.domain.transitions import InvalidTransition, Status
+from scheduling.domain.transitions import InvalidTransition, Status, Verb
 
 
 class Stage(StrEnum):
@@ -75,3 +75,20 @@ def next_stage(stage: Stage, verb: SessionVerb, *, status: Status) -> Stage:
             detail=f"{verb.capitalize()} is not possible: the patient is {stage}. Possible now: {steps}.",
         )
     return after
+
+
+def mermaid() -> str:
+    """Every step from stage to stage as a Mermaid state diagram, ending in a newline."""
+    lines = ["stateDiagram-v2", f"    [*] --> {Stage.EXPECTED}"]
+    for status, steps in transitions.TRANSITIONS.items():
+        if status == Status.IN_PROGRESS:
+            continue
+        for verb, after in steps.items():
+            arrow = f"    {stage_of(status)} --> {stage_of(after)}: {verb}"
+            if stage_of(status) != stage_of(after) and arrow not in lines:
+                lines.append(arrow)
+    for stage, steps_of_session in STEPS.items():
+        lines += [f"    {stage} --> {after}: {verb}" for verb, after in steps_of_session.items()]
+    lines.append(f"    {Stage.DISCHARGED} --> {Stage.DONE}: {Verb.COMPLETE}")
+    lines += [f"    {stage} --> [*]" for stage in (Stage.DONE, Stage.OFF)]
+    return "\n".join(lines) + "\n"

@@ -104,11 +104,18 @@ def undo(
     """
     if previous is None or status not in TRANSITIONS[previous].values():
         raise InvalidTransition(status=status, detail=f"There is no step to undo. {_possible(status)}")
+    require_in_time(status=status, stepped_at=stepped_at, now=now, within=within)
+    return previous
+
+
+def require_in_time(
+    *, status: Status, stepped_at: datetime, now: datetime, within: timedelta = UNDO_WITHIN
+) -> None:
+    """Refuse to take back a step made longer ago than ``within``. Raises InvalidTransition."""
     if now - stepped_at > within:
         minutes = int(within.total_seconds() // 60)
         detail = f"The latest step can be undone for {minutes} minutes only. {_possible(status)}"
         raise InvalidTransition(status=status, detail=detail)
-    return previous
 
 
 def mermaid() -> str:

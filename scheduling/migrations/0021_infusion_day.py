@@ -414,6 +414,7 @@ class Migration(migrations.Migration):
             ],
             options={
                 "ordering": ("at", "id"),
+                "verbose_name_plural": "drug log entries",
             },
         ),
         migrations.CreateModel(

@@ -3,6 +3,7 @@ from scheduling.models.calendars import Closure, WorkingHours
 from scheduling.models.check_in_answers import CheckInDraft, EfficacyRule
 from scheduling.models.check_ins import CheckIn, CheckInPolicy, CheckInRule
 from scheduling.models.courses import Course, CourseEvent, CourseTemplate
+from scheduling.models.feeds import CalendarFeed
 from scheduling.models.follow_ups import FollowUp, FollowUpRule
 from scheduling.models.holds import Hold, HoldPolicy
 from scheduling.models.holidays import SiteHoliday, SiteHolidayCalendar
@@ -16,6 +17,7 @@ from scheduling.models.infusion_rules import (
     VitalThreshold,
 )
 from scheduling.models.infusion_sessions import DoseOrder, GateCheck, InfusionSession
+from scheduling.models.measures import MeasureDay, MeasuredSite, MeasurePolicy
 from scheduling.models.patient_pages import PatientPagePolicy
 from scheduling.models.prescriptions import DoseEvent, Prescription
 from scheduling.models.reminders import ConfirmationRule, ReminderRule
@@ -30,6 +32,7 @@ __all__ = [
     "Allocation",
     "Appointment",
     "AppointmentEvent",
+    "CalendarFeed",
     "CheckIn",
     "CheckInDraft",
     "CheckInPolicy",
@@ -53,6 +56,9 @@ __all__ = [
     "HoldPolicy",
     "InfusionDayPolicy",
     "InfusionSession",
+    "MeasureDay",
+    "MeasurePolicy",
+    "MeasuredSite",
     "Offer",
     "PatientPagePolicy",
     "PlanEvent",

@@ -176,6 +176,7 @@ class CheckIn(Versioned):
                 condition=Q(next_action_at__isnull=False),
             ),
             models.Index(fields=("patient", "due_on"), name="check_in_by_patient"),
+            models.Index(fields=("window_end_on",), name="check_in_by_window"),
         )
 
     def __str__(self) -> str:

@@ -107,6 +107,7 @@ class DrugLogEntry(_Struck):
 
     class Meta:
         ordering = ("at", "id")
+        verbose_name_plural = "drug log entries"
         constraints = (
             models.CheckConstraint(condition=Q(mg__gt=0), name="drug_log_amount"),
             models.CheckConstraint(condition=Q(kind__in=["drawn", "given", "wasted"]), name="drug_log_kind"),

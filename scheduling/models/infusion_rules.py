@@ -14,7 +14,8 @@ from patients.models.catalogue import SharedQuerySet
 from scheduling.domain import gates
 from scheduling.models.visit_types import VisitType
 
-_INFUSED = (VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE)
+INFUSED = (VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE)
+"""The kinds of visit in which something is given."""
 
 
 class _Rule(models.Model):
@@ -98,7 +99,7 @@ class GateRule(_Rule):
     name = models.CharField(max_length=80)
     advice = models.CharField(max_length=200, blank=True, help_text="What to do about it.")
     visit_kind = models.CharField(
-        max_length=12, blank=True, choices=[(kind.value, kind.label) for kind in _INFUSED]
+        max_length=12, blank=True, choices=[(kind.value, kind.label) for kind in INFUSED]
     )
     visit_type = models.ForeignKey("scheduling.VisitType", on_delete=models.CASCADE, null=True, blank=True)
     position = models.PositiveSmallIntegerField(default=100)

@@ -203,6 +203,13 @@ class Offer(Versioned):
             ),
             models.CheckConstraint(condition=Q(expires_at__gt=F("offered_at")), name="offer_expires_later"),
         )
+        indexes = (
+            models.Index(
+                fields=("start_at",),
+                name="offer_accepted",
+                condition=Q(status=OfferStatus.ACCEPTED.value),
+            ),
+        )
 
     def __str__(self) -> str:
         return f"offer {self.pk} ({self.status})"

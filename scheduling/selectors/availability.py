@@ -59,17 +59,26 @@ class Visit:
 
     requirements: tuple[Requirement, ...]
     minutes: int
+    infusion_minutes: int | None = None
+    """How long the phase lasts in which the drug runs, if there is one."""
 
     @classmethod
-    def of(cls, visit_type: VisitType) -> "Visit":
-        """Read the phases; the same ones are read once."""
-        return _visit(json.dumps(visit_type.phases))
+    def of(cls, visit_type: VisitType, *, infusion_minutes: int | None = None) -> "Visit":
+        """Read the phases, with the infusion that long where it differs; the same ones are read once."""
+        return _visit(json.dumps(visit_type.phases), infusion_minutes)
 
 
 @lru_cache(maxsize=256)
-def _visit(phases_json: str) -> Visit:
+def _visit(phases_json: str, infusion_minutes: int | None) -> Visit:
     parsed = phases.parse(json.loads(phases_json))
-    return Visit(phases.requirements(parsed), phases.total_minutes(parsed))
+    if infusion_minutes is not None:
+        parsed = phases.with_infusion_minutes(parsed, infusion_minutes)
+    running = phases.infusion_phase(parsed)
+    return Visit(
+        phases.requirements(parsed),
+        phases.total_minutes(parsed),
+        None if running is None else parsed[running].minutes,
+    )
 
 
 @dataclass(frozen=True)
@@ -85,8 +94,15 @@ class Question:
     """When given, the kinds of these resources are served by these only."""
     moving_ids: frozenset[int] = frozenset()
     """The appointments being moved: their own time and resources count as free."""
+    infusion_minutes: int | None = None
+    """When the infusion of the visit being moved lasts longer or shorter than its type's."""
     notice_kept: bool = False
     """The patient heard of the time early enough (a hold, an offer): only the present bounds the start."""
+
+    @property
+    def visit(self) -> Visit:
+        """What is asked of the resources."""
+        return Visit.of(self.visit_type, infusion_minutes=self.infusion_minutes)
 
     @property
     def earliest(self) -> datetime:
@@ -107,7 +123,7 @@ def search(question: Question, *, usage: Reader = stored) -> domain.Availability
     At most five queries whatever the size: resources, hours with closures, the patient's time, and what
     ``usage`` reads. Raises DateOutOfRange, ValueError for a window of more than 400 days.
     """
-    visit, zone = Visit.of(question.visit_type), question.site.zone
+    visit, zone = question.visit, question.site.zone
     first = question.window.start.astimezone(zone).date()
     last = (question.window.end - timedelta(microseconds=1)).astimezone(zone).date()
     axis = Axis.over(first=first, days=(last - first).days + 1, zone=zone, visit_minutes=visit.minutes)
@@ -269,6 +285,7 @@ def nearest(question: Question, *, start: datetime, count: int = 3) -> list[date
             now=question.now,
             patient_id=question.patient_id,
             moving_ids=question.moving_ids,
+            infusion_minutes=question.infusion_minutes,
         )
         found = search(asked).starts()
         if len(found) >= count:

@@ -24,6 +24,7 @@ from scheduling.domain.phases import Kind
 from scheduling.models import Allocation, Appointment, Hold, Resource, VisitType
 from scheduling.selectors import under_locks
 from scheduling.selectors.availability import Question, Visit, search
+from scheduling.selectors.dosing import changed_minutes
 from scheduling.services import freed
 
 _REACH = timedelta(hours=48)
@@ -98,7 +99,14 @@ def propose(question: Question, start: datetime) -> dict[Kind, int]:
     return best
 
 
-def verify(*, site_id: int, start: datetime, visit_type: VisitType, resources: Collection[Resource]) -> None:
+def verify(
+    *,
+    site_id: int,
+    start: datetime,
+    visit_type: VisitType,
+    resources: Collection[Resource],
+    infusion_minutes: int | None = None,
+) -> None:
     """Under the locks: no closure came and nobody went out of service since the proposal.
 
     A resource may be closed while the visit no longer needs it, as the search has it. Whether the time itself
@@ -107,9 +115,15 @@ def verify(*, site_id: int, start: datetime, visit_type: VisitType, resources: C
     closed = under_locks.closures(
         site_id=site_id,
         resource_ids=[resource.pk for resource in resources],
-        during=Interval(start, start + length_of(visit_type)),
+        during=Interval(start, start + length_of(visit_type, infusion_minutes=infusion_minutes)),
     )
-    refuse_closed(closed, start=start, visit_type=visit_type, resources=resources)
+    refuse_closed(
+        closed,
+        start=start,
+        visit_type=visit_type,
+        resources=resources,
+        infusion_minutes=infusion_minutes,
+    )
 
 
 def refuse_closed(
@@ -118,12 +132,15 @@ def refuse_closed(
     start: datetime,
     visit_type: VisitType,
     resources: Collection[Resource],
+    infusion_minutes: int | None = None,
 ) -> None:
     """As :func:`verify`, given the closures around the visit."""
+    visit = Visit.of(visit_type, infusion_minutes=infusion_minutes)
     used: dict[int | None, list[Interval]] = {
-        resource.pk: _uses(visit_type, start, resource.kind) for resource in resources
+        resource.pk: [want.during for kind, want in uses(visit, start) if kind == resource.kind]
+        for resource in resources
     }
-    used[None] = [Interval(start, start + length_of(visit_type))]
+    used[None] = [Interval(start, start + timedelta(minutes=visit.minutes))]
     hit = any(
         use.overlaps(Interval(begins, ends)) for owner, begins, ends in closed for use in used.get(owner, ())
     )
@@ -131,32 +148,33 @@ def refuse_closed(
         raise LostRace
 
 
-def _uses(visit_type: VisitType, start: datetime, kind: str) -> list[Interval]:
-    """When a visit that starts then uses its resource of this kind."""
+def uses(visit: Visit, start: datetime) -> list[tuple[Kind, lanes.Wanted]]:
+    """All that a visit which starts then uses, by the kind of resource."""
     return [
-        Interval(
-            start + timedelta(minutes=need.offset_minutes), start + timedelta(minutes=need.until_minutes)
-        )
-        for need in Visit.of(visit_type).requirements
-        if need.kind == kind
+        (need.kind, lanes.Wanted(need.use, Interval(start + need.offset, start + need.until)))
+        for need in visit.requirements
     ]
 
 
 def take(
-    visit: Appointment | Hold, chosen: Mapping[Kind, int], resources: Collection[Resource], *, now: datetime
+    visit: Appointment | Hold,
+    chosen: Mapping[Kind, int],
+    resources: Collection[Resource],
+    *,
+    now: datetime,
+    infusion_minutes: int | None = None,
 ) -> None:
     """Write the allocations of a visit or a hold, re-packing the lanes of its neighbours where they fragment.
 
-    Expired holds give way first. Raises LostRace when the exact minutes do not fit (the search works in
-    five-minute ticks), Conflict (``patient_busy``) when a hold keeps the patient's time.
+    ``infusion_minutes`` when its infusion is longer or shorter than its type's. Expired holds give way
+    first. Raises LostRace when the exact minutes do not fit (the search works in five-minute ticks),
+    Conflict (``patient_busy``) when a hold keeps the patient's time.
     """
     refuse_held_patient(visit, now=now)
     hold, appointment = (visit, None) if isinstance(visit, Hold) else (None, visit)
-    wanted: dict[int, list[tuple[lanes.Wanted, Interval]]] = defaultdict(list)
-    for requirement in Visit.of(visit.visit_type).requirements:
-        start = visit.start_at + timedelta(minutes=requirement.offset_minutes)
-        during = Interval(start, start + timedelta(minutes=requirement.minutes))
-        wanted[chosen[requirement.kind]].append((lanes.Wanted(requirement.use, during), during))
+    wanted: dict[int, list[lanes.Wanted]] = defaultdict(list)
+    for kind, want in uses(Visit.of(visit.visit_type, infusion_minutes=infusion_minutes), visit.start_at):
+        wanted[chosen[kind]].append(want)
     neighbours = _neighbours(wanted, visit, now)
     placements = [_placed(wanted[each.pk], neighbours[each.pk], each) for each in resources]
     if any(placed.moves for placed in placements):
@@ -174,10 +192,10 @@ def take(
                 resource=resource,
                 use=want.use,
                 lane=lane,
-                start_at=during.start,
-                end_at=during.end,
+                start_at=want.during.start,
+                end_at=want.during.end,
             )
-            for (want, during), lane in zip(wanted[resource.pk], placed.lanes, strict=True)
+            for want, lane in zip(wanted[resource.pk], placed.lanes, strict=True)
         ]
     if moved:
         # One statement: the exclusion constraint looks when it ends, so lanes may swap.
@@ -186,13 +204,13 @@ def take(
 
 
 def _placed(
-    wanted: Sequence[tuple[lanes.Wanted, Interval]],
+    wanted: Sequence[lanes.Wanted],
     existing: Sequence[lanes.Occupied[int]],
     resource: Resource,
 ) -> lanes.Placements[int]:
     """Lanes for what is wanted of one resource among the rows it has. Raises LostRace."""
     placed = lanes.place_all(
-        new=[want for want, _during in wanted],
+        new=wanted,
         existing=existing,
         capacity=resource.capacity,
         kind=resource.kind,
@@ -264,9 +282,9 @@ def refuse_held_patient(visit: Appointment | Hold, *, now: datetime) -> None:
         )
 
 
-def length_of(visit_type: VisitType) -> timedelta:
+def length_of(visit_type: VisitType, *, infusion_minutes: int | None = None) -> timedelta:
     """How long the visit holds its resources, turnover included."""
-    return timedelta(minutes=Visit.of(visit_type).minutes)
+    return timedelta(minutes=Visit.of(visit_type, infusion_minutes=infusion_minutes).minutes)
 
 
 def drop(appointment: Appointment) -> None:
@@ -300,15 +318,17 @@ def _note_freed(appointment: Appointment, *, cause: str, now: datetime) -> None:
 
 def retake(appointment: Appointment, resources: Collection[Resource], *, now: datetime) -> None:
     """Take again what :func:`release` gave back, on the same resources. Raises LostRace if it is gone."""
+    minutes = changed_minutes([appointment.pk]).get(appointment.pk)
     verify(
         site_id=appointment.site_id,
         start=appointment.start_at,
         visit_type=appointment.visit_type,
         resources=resources,
+        infusion_minutes=minutes,
     )
     chosen = {Kind(resource.kind): resource.pk for resource in resources}
     drop(appointment)
-    take(appointment, chosen, resources, now=now)
+    take(appointment, chosen, resources, now=now, infusion_minutes=minutes)
     freed.taken_back(appointment, now=now)
 
 

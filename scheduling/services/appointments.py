@@ -25,7 +25,8 @@ from scheduling.domain.phases import Kind
 from scheduling.domain.ticks import on_grid
 from scheduling.domain.transitions import Status
 from scheduling.models import Appointment, Course, Hold, Resource, VisitType
-from scheduling.selectors.availability import Question, Visit, nearest
+from scheduling.selectors.availability import Question, nearest
+from scheduling.selectors.dosing import changed_minutes
 from scheduling.services import allocations, course_gaps, freed, history, reminders
 from scheduling.services.allocations import LostRace
 
@@ -155,6 +156,7 @@ def reschedule(
         patient_id=known.patient_id,
         resource_ids=resource_ids,
         moving_ids=frozenset({known.pk}),
+        infusion_minutes=changed_minutes([known.pk]).get(known.pk),
     )
     check_named(question)
     move = partial(
@@ -201,12 +203,14 @@ def _reschedule(
     moved_from = appointment.start_at
     allocations.leave(appointment, now=question.now)
     appointment.start_at = start
-    appointment.end_at = start + allocations.length_of(appointment.visit_type)
+    appointment.end_at = start + timedelta(minutes=question.visit.minutes)
     appointment.scheduled_at = question.now
     appointment.status = Status.BOOKED.value
     appointment.plan_version += 1
     versions.save(appointment, "start_at", "end_at", "scheduled_at", "status", "plan_version")
-    allocations.take(appointment, chosen, resources, now=question.now)
+    allocations.take(
+        appointment, chosen, resources, now=question.now, infusion_minutes=question.infusion_minutes
+    )
     freed.taken([appointment], now=question.now)
     history.record(
         appointment,
@@ -228,7 +232,11 @@ def _reschedule(
 def verify(question: Question, start: datetime, resources: list[Resource]) -> None:
     """Under the locks: the place is still open and staffed. Raises LostRace."""
     allocations.verify(
-        site_id=question.site.pk, start=start, visit_type=question.visit_type, resources=resources
+        site_id=question.site.pk,
+        start=start,
+        visit_type=question.visit_type,
+        resources=resources,
+        infusion_minutes=question.infusion_minutes,
     )
 
 
@@ -253,7 +261,7 @@ def race(work: Callable[[], T], question: Question, start: datetime) -> T:
     refused.data["alternatives"] = [
         {
             "start": at.astimezone(zone).isoformat(),
-            "end": (at + allocations.length_of(question.visit_type)).astimezone(zone).isoformat(),
+            "end": (at + timedelta(minutes=question.visit.minutes)).astimezone(zone).isoformat(),
             "site": question.site.pk,
         }
         for at in found
@@ -286,7 +294,7 @@ def check_named(question: Question) -> None:
     """Resources asked for by name are at the site, in service, of a needed kind, one of each."""
     if not question.resource_ids:
         return
-    needed = {requirement.kind for requirement in Visit.of(question.visit_type).requirements}
+    needed = {requirement.kind for requirement in question.visit.requirements}
     kinds = list(
         Resource.objects.filter(
             pk__in=question.resource_ids, site=question.site, active=True, kind__in=needed

@@ -22,6 +22,7 @@ from scheduling.domain.transitions import Status, Verb, next_status
 from scheduling.models import Appointment, Course, Resource
 from scheduling.selectors import under_locks
 from scheduling.selectors.availability import Question, search
+from scheduling.selectors.dosing import changed_minutes
 from scheduling.services import allocations, freed, history, reminders
 from scheduling.services.allocations import LostRace
 
@@ -123,15 +124,18 @@ def write(
 
     Raises LostSession, Conflict (``patient_busy``).
     """
-    _verify(course, sittings, chosen, resources)
-    moved_from = _move([sitting for sitting in sittings if sitting.moved], now)
+    minutes = changed_minutes([sitting.moved.pk for sitting in sittings if sitting.moved])
+    _verify(course, sittings, chosen, resources, minutes)
+    moved_from = _move([sitting for sitting in sittings if sitting.moved], minutes, now)
     added = _add(course, patient, [sitting for sitting in sittings if not sitting.moved], now)
     visits = []
     for sitting in sittings:
         with naming(sitting.number):
             visit = added[sitting.number] if sitting.moved is None else sitting.moved
             serving = [each for each in resources if each.pk in set(chosen[sitting.number].values())]
-            allocations.take(visit, chosen[sitting.number], serving, now=now)
+            allocations.take(
+                visit, chosen[sitting.number], serving, now=now, infusion_minutes=minutes.get(visit.pk)
+            )
             visits.append(visit)
     freed.taken(visits, now=now)
     for visit in visits:
@@ -155,7 +159,11 @@ def write(
 
 
 def _verify(
-    course: Course, sittings: Sequence[Sitting], chosen: Chosen, resources: Collection[Resource]
+    course: Course,
+    sittings: Sequence[Sitting],
+    chosen: Chosen,
+    resources: Collection[Resource],
+    minutes: Mapping[int, int],
 ) -> None:
     """As allocations.verify, for all sessions in one query."""
     if not sittings:
@@ -174,6 +182,7 @@ def _verify(
                 start=sitting.start,
                 visit_type=course.visit_type,
                 resources=[each for each in resources if each.pk in serving],
+                infusion_minutes=minutes.get(sitting.moved.pk) if sitting.moved else None,
             )
 
 
@@ -202,7 +211,9 @@ def _add(
     return {sitting.number: visit for sitting, visit in zip(sittings, visits, strict=True)}
 
 
-def _move(sittings: Sequence[Sitting], now: datetime) -> dict[int, tuple[str, datetime]]:
+def _move(
+    sittings: Sequence[Sitting], minutes: Mapping[int, int], now: datetime
+) -> dict[int, tuple[str, datetime]]:
     """Give the moved visits their new times in one statement, so that they may take each other's."""
     before = {}
     visits = []
@@ -212,7 +223,8 @@ def _move(sittings: Sequence[Sitting], now: datetime) -> dict[int, tuple[str, da
         before[visit.pk] = (visit.status, visit.start_at)
         allocations.leave(visit, now=now)
         visit.start_at = sitting.start
-        visit.end_at = sitting.start + allocations.length_of(visit.visit_type)
+        length = allocations.length_of(visit.visit_type, infusion_minutes=minutes.get(visit.pk))
+        visit.end_at = sitting.start + length
         visit.scheduled_at = now
         visit.status = Status.BOOKED.value
         visit.plan_version += 1

@@ -4,7 +4,14 @@ from datetime import datetime
 
 from clinic.access.policy import Actor
 from clinic.common import rows as stored
+from scheduling.domain.session_stages import SessionVerb
+from scheduling.domain.transitions import Verb
 from scheduling.models import Appointment, AppointmentEvent
+
+_STEPS: frozenset[str] = frozenset({*Verb, *SessionVerb})
+
+_NO_STEPS = frozenset({"reassign", "change_duration"})
+"""Other resources at the same time, or the same ones for longer: no steps of the visit."""
 
 
 def record(
@@ -43,6 +50,6 @@ def latest_step(appointment: Appointment) -> AppointmentEvent | None:
             steps.pop()
         elif event.verb in {"book", "reschedule"}:
             steps.clear()
-        elif event.verb != "reassign":  # other resources at the same time: no step of the visit
+        elif event.verb not in _NO_STEPS:
             steps.append(event)
     return steps[-1] if steps else None

@@ -5,9 +5,8 @@ from clinic.common import versions
 from clinic.common.errors import Conflict, Invalid, NotFound
 from scheduling.domain.session_stages import Stage, stage_of
 from scheduling.domain.transitions import Status
-from scheduling.models import Appointment, InfusionSession, VisitType
-
-INFUSED = frozenset({VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE})
+from scheduling.models import Appointment, InfusionSession
+from scheduling.models.infusion_rules import INFUSED
 
 
 def ensure(appointment: Appointment) -> InfusionSession | None:

@@ -19,6 +19,7 @@ from scheduling.domain.phases import Kind
 from scheduling.domain.transitions import Status
 from scheduling.models import Allocation, Appointment, Closure, Resource
 from scheduling.selectors.availability import Visit
+from scheduling.selectors.dosing import changed_minutes
 from scheduling.services import allocations, freed, history
 from scheduling.services.allocations import LostRace
 
@@ -66,13 +67,15 @@ def _reassign(*, actor: Actor, now: datetime, swaps: Sequence[Swap], reason: str
         before = _names(visit)
         allocations.drop(visit)
         visits.append((visit, chosen, before))
+    changed_length = changed_minutes([visit.pk for visit, _chosen, _before in visits])
     for visit, chosen, before in visits:
+        minutes = changed_length.get(visit.pk)
         serving = [resources[one] for one in sorted(chosen.values())]
         if not all(resource.active for resource in serving):
             raise LostRace
-        visit.end_at = visit.start_at + allocations.length_of(visit.visit_type)
+        visit.end_at = visit.start_at + allocations.length_of(visit.visit_type, infusion_minutes=minutes)
         versions.save(visit, "end_at")
-        allocations.take(visit, chosen, serving, now=now)
+        allocations.take(visit, chosen, serving, now=now, infusion_minutes=minutes)
         _refuse_closed(visit)
         note = f"{before} -> {_names(visit)}"[:500]
         history.record(

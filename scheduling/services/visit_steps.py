@@ -1,6 +1,7 @@
 """The steps of a visit's life after it is booked: confirm, check in, start, complete, cancel, no-show, undo.
 
-Each is one durable transaction in which status, resources, history and outbox change together.
+Each is one durable transaction in which status, resources, history and outbox change together. What the
+steps mean for an infusion (its gates, its moments) is in session_steps.
 """
 
 from datetime import datetime
@@ -9,23 +10,24 @@ from django.db import IntegrityError
 
 from clinic.access.policy import Actor
 from clinic.common import versions
-from clinic.common.errors import Conflict, Invalid
+from clinic.common.errors import Invalid
 from clinic.common.transactions import durable
-from patients.selectors.assessments import hold_on_treatment
 from scheduling.domain import refusals, transitions
+from scheduling.domain.session_stages import SessionVerb
 from scheduling.domain.transitions import Status, Verb
-from scheduling.models import Appointment, VisitType
+from scheduling.models import Appointment
 from scheduling.services import (
     allocations,
     course_gaps,
     follow_ups_done,
     follow_ups_made,
     history,
+    infusion_sessions,
     reminders,
+    session_steps,
 )
 
-_CLINICAL = frozenset({Verb.START, Verb.COMPLETE})
-_HELD = frozenset({VisitType.Kind.INFUSION, VisitType.Kind.ESKETAMINE})
+_CLINICAL: frozenset[str] = frozenset({Verb.START, Verb.COMPLETE, *SessionVerb})
 
 
 @durable
@@ -42,8 +44,8 @@ def step(
     """Take one step of the transition table. Cancel and no-show free the resources at once.
 
     Raises Conflict (``invalid_transition``, naming the state and what is possible), Invalid
-    (``too_early``: a no-show before the visit begins), Conflict (``safety_hold``: an infusion of a patient
-    with a safety alarm that is not signed off), StaleVersion, NotFound, Forbidden.
+    (``too_early``: a no-show before the visit begins), of an infusion Conflict (``safety_hold``: a safety
+    alarm that is not signed off; ``gates_open``; ``not_discharged``), StaleVersion, NotFound, Forbidden.
     """
     appointment, resources = allocations.lock_appointment(
         appointment_id, expected_version=expected_version, actor=actor
@@ -51,15 +53,19 @@ def step(
     actor.require("infusion_day.write" if verb in _CLINICAL else "appointments.write", appointment.site_id)
     before = Status(appointment.status)
     after = transitions.next_status(before, verb)
-    if verb == Verb.START:
-        _require_no_safety_hold(appointment)
+    session = infusion_sessions.ensure(appointment) if verb in session_steps.CONCERNED else None
+    if session is not None:
+        session_steps.with_visit(session, verb, now=now)
     if verb == Verb.NO_SHOW and now < appointment.start_at:
         raise Invalid("The visit has not begun, so nobody missed it. Cancel it instead.", code="too_early")
     appointment.status = after.value
     versions.save(appointment, "status")
-    if after in transitions.FREES_RESOURCES and resources:
-        allocations.release(appointment, now=now)
+    if after in transitions.FREES_RESOURCES:
+        if resources:
+            allocations.release(appointment, now=now)
+        session_steps.settle_called_off(appointment, now=now)
     if after == Status.COMPLETED:
+        session_steps.settle(session, now=now)
         follow_ups_done.by_visit(appointment=appointment, actor=actor, now=now)
         follow_ups_made.after_visit(appointment=appointment, now=now)
     history.record(appointment, actor=actor, verb=verb, before=before, now=now, reason=reason, note=note)
@@ -67,19 +73,6 @@ def step(
     if after in transitions.FREES_RESOURCES:
         course_gaps.after_change(appointment, now=now)
     return appointment
-
-
-def _require_no_safety_hold(appointment: Appointment) -> None:
-    """DOMAIN section 4: the next infusion is held until a clinician signs off. Other visits go on."""
-    if appointment.visit_type.kind not in _HELD:
-        return
-    held_by = hold_on_treatment(appointment.patient_id)
-    if held_by:
-        raise Conflict(
-            "A safety alarm of this patient is not signed off. A prescriber clears it for treatment first.",
-            code="safety_hold",
-            alarms=[alarm.pk for alarm in held_by],
-        )
 
 
 @durable
@@ -92,10 +85,11 @@ def undo(
     reason: str = "",
     note: str = "",
 ) -> Appointment:
-    """Take the latest step back, within 15 minutes of it.
+    """Take the latest step back, within 15 minutes of it; of an infusion also its end and the discharge.
 
-    Raises Conflict (``invalid_transition``; ``slot_taken`` or ``patient_busy`` when what a cancelled
-    visit had freed is taken by now), StaleVersion, NotFound, Forbidden.
+    What was answered, measured or logged stays. Raises Conflict (``invalid_transition``; ``slot_taken`` or
+    ``patient_busy`` when what a cancelled visit had freed is taken by now), StaleVersion, NotFound,
+    Forbidden.
     """
     appointment, resources = allocations.lock_appointment(
         appointment_id, expected_version=expected_version, actor=actor
@@ -103,12 +97,28 @@ def undo(
     actor.require("appointments.write", appointment.site_id)
     before = Status(appointment.status)
     latest = history.latest_step(appointment)
+    if latest is not None and latest.verb in _CLINICAL:
+        actor.require("infusion_day.write", appointment.site_id)
+    if latest is not None and latest.verb in list(SessionVerb):
+        transitions.require_in_time(status=before, stepped_at=latest.at, now=now)
+        session = infusion_sessions.ensure(appointment)
+        session_steps.take_back(session, latest.verb)
+        session_steps.settle(session, now=now)
+        versions.save(appointment)
+        history.record(
+            appointment, actor=actor, verb="undo", before=before, now=now, reason=reason, note=note
+        )
+        return appointment
     after = transitions.undo(
         status=before,
         previous=Status(latest.from_status) if latest else None,
         stepped_at=latest.at if latest else now,
         now=now,
     )
+    session = None
+    if latest is not None and latest.verb in session_steps.CONCERNED:
+        session = infusion_sessions.ensure(appointment)
+        session_steps.take_back(session, latest.verb)
     appointment.status = after.value
     try:
         versions.save(appointment, "status")
@@ -118,7 +128,10 @@ def undo(
         raise allocations.overlap(error) from error
     except allocations.LostRace:
         raise refusals.slot_taken() from None
+    if before in transitions.FREES_RESOURCES:
+        session_steps.settle_called_off(appointment, now=now)
     if before == Status.COMPLETED:
+        session_steps.settle(session, now=now)
         follow_ups_made.withdraw_after_visit(appointment=appointment, now=now)
         follow_ups_done.not_by_visit(appointment=appointment)
     history.record(appointment, actor=actor, verb="undo", before=before, now=now, reason=reason, note=note)

@@ -8,7 +8,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from clinic.access import tokens
-from clinic.access.models import ApiToken, Site
+from clinic.access.models import SignIn, Site
 from tests.factories import UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +28,7 @@ def test_a_password_becomes_a_token_that_works_until_logout(credentials: dict[st
     assert signed_in.status_code == 200
     body = signed_in.json()
     assert body["user"]["roles"] == [{"site": site.pk, "role": "nurse"}]
-    assert not ApiToken.objects.filter(digest=body["token"].encode()).exists()
+    assert not SignIn.objects.filter(digest=body["token"].encode()).exists()
 
     client.credentials(HTTP_AUTHORIZATION=f"Token {body['token']}")
     assert client.post("/api/v1/auth/logout/").status_code == 204

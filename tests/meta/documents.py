@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clinic.access.policy import PERMISSIONS, Role
-from scheduling.domain import transitions
+from scheduling.domain import session_stages, transitions
+from scheduling.domain.measures import CATALOGUE
 from tests.meta.source import ROOT, called, calls, constant, modules
 
 _PART = re.compile(r"(<!-- generated: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -30,14 +31,30 @@ def permissions() -> str:
     return "\n".join(lines) + "\n"
 
 
+def session_stages_of_a_day() -> str:
+    """Where a patient is on the day of an infusion, as a diagram."""
+    return f"```mermaid\n{session_stages.mermaid()}```\n"
+
+
 def appointment_steps() -> str:
     """The steps of an appointment as a diagram."""
     return f"```mermaid\n{transitions.mermaid()}```\n"
 
 
+def measures() -> str:
+    """The catalogue of measures."""
+    return "\n".join(
+        f"### {each.name} (`{each.code}`, {each.unit})\n\n{each.definition}\n\n"
+        f"- Counted: {each.numerator}.\n- Out of: {each.denominator}.\n- For: {each.day}.\n"
+        f"- {each.better.capitalize()} is better.\n"
+        for each in CATALOGUE.values()
+    )
+
+
 GENERATED = {
     "docs/access.md": {"permissions": permissions},
-    "docs/architecture.md": {"transitions": appointment_steps},
+    "docs/architecture.md": {"transitions": appointment_steps, "stages": session_stages_of_a_day},
+    "docs/measures.md": {"measures": measures},
 }
 
 

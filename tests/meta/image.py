@@ -10,7 +10,7 @@ import yaml
 
 from tests.meta.source import ROOT
 
-OURS = ("migrate", "web", "worker", "beat")
+OURS = ("migrate", "web", "worker", "beat", "wal", "backup")
 _REFERENCE = re.compile(r"\$\{(?P<name>[A-Z0-9_]+)(?:(?P<kind>:[-?])(?P<rest>[^}]*))?\}")
 
 

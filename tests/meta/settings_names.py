@@ -4,7 +4,7 @@ import ast
 
 from tests.meta.source import called, calls, constant, modules
 
-_READERS = {"text", "number", "flag", "names", "choice", "rate", "address", "url", "site"}
+_READERS = {"text", "number", "flag", "names", "choice", "rate", "address", "url", "site", "proxies"}
 
 
 def read_by(module: str) -> dict[str, bool]:
@@ -33,6 +33,7 @@ def _has_default(call: ast.Call) -> bool:
         "address": 2,
         "url": 3,
         "site": 99,
+        "proxies": 1,
     }
     return len(call.args) >= positional.get(called(call), 99) or any(
         keyword.arg == "default" for keyword in call.keywords

@@ -15,6 +15,7 @@ from django.urls import resolve
 from django.utils.module_loading import import_string
 
 from clinic.celery import app
+from clinic.operations.streaming import NAME
 from tests.meta.image import (
     OURS,
     command_of,
@@ -56,7 +57,7 @@ def is_seconds(value: str) -> bool:
 
 
 def test_the_parts_are_there() -> None:
-    assert set(services()) == {"postgres", "redis", "migrate", "web", "worker", "beat", "mailpit"}
+    assert set(services()) == {"postgres", "redis", *OURS, "mailpit"}
     assert services()["postgres"]["image"] == "postgres:18"
     assert services()["redis"]["image"].startswith("redis:")
     for name, service in services().items():
@@ -74,6 +75,36 @@ def test_redis_keeps_what_it_was_told() -> None:
     assert command[command.index("--appendonly") + 1] == "yes"
     assert services()["redis"]["volumes"] == ["redis:/data"]
     assert "redis" in compose()["volumes"]
+
+
+def test_backups_and_wal_share_a_volume_that_is_theirs() -> None:
+    for name in ("wal", "backup"):
+        assert services()[name]["volumes"] == ["backups:/backups"]
+        assert command_of(name)[-2:] == ["--to", "/backups"]
+        assert services()[name]["networks"] == ["data"], "it asks nobody but the database"
+    assert "backups" in compose()["volumes"]
+    user, _, group = services()["backup"]["user"].partition(":")
+    [made] = [rest.split() for word, rest in stages()[-1] if word == "RUN" and rest.split()[-1] == "/backups"]
+    assert {f"--owner={user}", f"--group={group}", "--mode=0700"} <= set(made)
+
+
+def test_the_image_has_the_programs_of_the_server_that_is_backed_up() -> None:
+    _image, _, major = services()["postgres"]["image"].partition(":")
+    [install] = [rest for word, rest in stages()[-1] if word == "RUN" and "apt-get install" in rest]
+    assert f"postgresql-{major}" in shlex.split(install)
+    assert "create_main_cluster = false" in install, "no server of its own"
+
+
+def test_the_server_lets_itself_be_copied_with_a_password_only() -> None:
+    command = command_of("postgres")
+    [mounted] = services()["postgres"]["configs"]
+    assert f"-chba_file={mounted['target']}" in command
+    rules = [line.split() for line in compose()["configs"][mounted["source"]]["content"].splitlines()]
+    loopback = {"127.0.0.1/32", "::1/128"}
+    assert {rule[-1] for rule in rules if rule[0] == "host" and rule[3] not in loopback} == {"scram-sha-256"}
+    assert ["host", "replication", "all", "all", "scram-sha-256"] in rules
+    assert "-csynchronous_standby_names=${SYNCHRONOUS_STANDBY_NAMES:-}" in command
+    assert NAME in health_command_of("wal")[-1], "it asks for the receiver by the name it gives itself"
 
 
 def test_workers_can_be_added_and_beat_is_one() -> None:
@@ -99,8 +130,9 @@ def test_all_of_ours_run_one_image_as_nobody_in_particular() -> None:
 def test_every_part_is_watched_restarted_and_stopped_with_patience() -> None:
     for name, service in services().items():
         assert is_seconds(service["stop_grace_period"]), name
-        if name == "migrate":
+        if name in {"migrate", "backup"}:
             assert service["restart"] == "no"
+            assert service["healthcheck"] == {"disable": True}
             continue
         assert service["restart"] == "unless-stopped", name
         check = service["healthcheck"]
@@ -148,9 +180,10 @@ def test_the_celery_application_exists(service: str) -> None:
 
 
 def test_the_management_commands_exist() -> None:
-    words = command_of("migrate")
-    assert words[:2] == ["python", "manage.py"]
-    assert words[2] in get_commands()
+    for service in ("migrate", "wal", "backup"):
+        words = command_of(service)
+        assert words[:2] == ["python", "manage.py"]
+        assert words[2] in get_commands()
     for word, rest in instructions():
         if word == "RUN" and "manage.py" in rest:
             assert rest.split("manage.py ")[1].split()[0] in get_commands()
@@ -195,7 +228,7 @@ def test_required_variables_are_required(service: str) -> None:
 
 def test_only_the_web_shares_connections_between_threads() -> None:
     pools = {name: services()[name]["environment"].get("DATABASE_POOL") for name in OURS}
-    assert pools == {"migrate": None, "web": "1", "worker": None, "beat": None}
+    assert pools == {**dict.fromkeys(OURS), "web": "1"}
 
 
 def test_the_urls_lead_to_the_other_parts() -> None:

@@ -1,3 +1,3 @@
-from clinic.access.admin import people, sites
+from clinic.access.admin import people, service_tokens, sites
 
-__all__ = ["people", "sites"]
+__all__ = ["people", "service_tokens", "sites"]

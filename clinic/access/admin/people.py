@@ -7,24 +7,35 @@ all of it: otherwise a manager could take over an account that may do more than 
 from collections import defaultdict
 from typing import Any
 
+from allauth.mfa.models import Authenticator
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, reverse
+from django.utils.html import format_html
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import CHECKBOX_CLASSES
 
-from clinic.access import services
+from clinic.access import second_factor, services, shown, tokens
 from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
 from clinic.access.admin.forms import STAMP, OnsetForm, require_stamp
-from clinic.access.models import Membership, Site, User
+from clinic.access.admin.inputs import Text
+from clinic.access.admin.refusals import submit
+from clinic.access.models import Membership, SignIn, Site, User
 from clinic.access.policy import Actor, Role
 from clinic.common import clock
 
 admin.site.unregister(Group)  # what a person may do is decided by roles per site
+
+
+class ReasonForm(forms.Form):
+    """Why."""
+
+    reason = Text(max_length=300, help_text="It stays on record.")
 
 
 class RolesField(forms.MultipleChoiceField):
@@ -103,6 +114,7 @@ class PersonAdmin(OnsetAdmin, UserAdmin[User]):
     fieldsets = (
         (None, {"fields": ("username", "password", ("first_name", "last_name"), "email", "is_active")}),
         ("Roles", {"fields": ("roles",)}),
+        ("Sign-in", {"fields": ("factors", "signed_in")}),
     )
     add_fieldsets = (
         (None, {"fields": ("username", "password1", "password2", "first_name", "last_name")}),
@@ -111,7 +123,7 @@ class PersonAdmin(OnsetAdmin, UserAdmin[User]):
 
     def visible(self, rows: Any, actor: Actor) -> QuerySet[User]:
         """Everybody for a superuser; for a manager those with a role at a site of theirs."""
-        people: QuerySet[User] = rows.prefetch_related("memberships__site")
+        people: QuerySet[User] = rows.filter(service_token=None).prefetch_related("memberships__site")
         if actor.sees_every_site:
             return people
         here = Membership.objects.filter(user=OuterRef("pk"), site__in=actor.sites(self.reads))
@@ -140,7 +152,7 @@ class PersonAdmin(OnsetAdmin, UserAdmin[User]):
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         """``roles_held`` stands in for the boxes."""
-        return ("roles_held", "last_login")
+        return ("roles_held", "last_login", "factors", "signed_in")
 
     def get_form(self, request: HttpRequest, obj: User | None = None, *args: Any, **kwargs: Any) -> Any:
         """The form knows who edits."""
@@ -160,9 +172,89 @@ class PersonAdmin(OnsetAdmin, UserAdmin[User]):
             obj.is_staff = True
         obj.save()
         form.save_roles(obj)
+        if not obj.is_active:
+            tokens.revoke_all(user_id=obj.pk)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:  # noqa: FBT001
         """Roles are saved already; groups and permissions are not used."""
+
+    def get_urls(self) -> list[URLPattern]:
+        """What a manager does about somebody's sign-in."""
+        return [
+            self.route("<int:pk>/second-factor/reset/", self.reset, "reset_factor"),
+            self.route("<int:pk>/sign-out/", self.sign_out, "sign_out"),
+            *super().get_urls(),
+        ]
+
+    def reset(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Somebody lost their phone: take the second factor away, with a reason that is kept."""
+        person = self.found(request, pk, self.writes)
+        form = ReasonForm(request.POST or None)
+
+        def save(given: dict[str, Any]) -> bool:
+            second_factor.reset(
+                actor=actor_in(request), wall=clock.wall(), user_id=pk, reason=given["reason"]
+            )
+            return True
+
+        if submit(form, save):
+            messages.success(request, "The second factor is reset, and every sign-in has ended.")
+            return self.to(pk)
+        return self.page(
+            request,
+            "onset/form_page.html",
+            title="Reset the second factor",
+            under_title=str(person),
+            explanation="Only after you have made sure, in person, who asks. Then set a new password too: "
+            "until a new second factor is set up, the password alone opens this account.",
+            button="Reset",
+            form=form,
+            back=reverse("admin:access_user_change", args=[pk]),
+        )
+
+    def sign_out(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """End all of somebody's sign-ins."""
+        person = self.found(request, pk, self.writes)
+
+        def save(_given: dict[str, Any]) -> bool:
+            ended = services.sign_out_everywhere(actor=actor_in(request), now=clock.now(), user_id=pk)
+            messages.success(request, f"Ended: {ended}.")
+            return True
+
+        form = forms.Form(request.POST if request.method == "POST" else None)
+        if submit(form, save):
+            return self.to(pk)
+        return self.page(
+            request,
+            "onset/form_page.html",
+            title="Sign out everywhere",
+            under_title=str(person),
+            explanation="Every browser and every API token of this account is signed out at once.",
+            button="Sign out",
+            form=form,
+            back=reverse("admin:access_user_change", args=[pk]),
+        )
+
+    @display(description="second factor")  # type: ignore[untyped-decorator]
+    def factors(self, obj: User) -> str:
+        """What there is, when it was last reset and why, and the way to do that."""
+        held = [each.get_type_display() for each in Authenticator.objects.filter(user=obj).order_by("pk")]
+        said = [", ".join(held) or "None"]
+        if latest := obj.factor_resets.select_related("by").first():
+            on, by = shown.local_day(latest.at.date()), latest.by or "the server"
+            said.append(f"Reset on {on} by {by}: {latest.reason}")
+        link = shown.to("access_user_reset_factor", obj.pk, text="Reset") if held else ""
+        return format_html("{} {}", "; ".join(said), link)
+
+    @display(description="signed in")  # type: ignore[untyped-decorator]
+    def signed_in(self, obj: User) -> str:
+        """Where, and the way to end it."""
+        live = SignIn.objects.filter(user=obj, expires_at__gt=clock.wall()).order_by("-last_used_at")
+        agents = [sign_in.agent for sign_in in live]
+        if not agents:
+            return "Nowhere"
+        link = shown.to("access_user_sign_out", obj.pk, text="Sign out everywhere")
+        return format_html("{} {}", ", ".join(agents), link)
 
     @display(description="name")  # type: ignore[untyped-decorator]
     def full_name(self, obj: User) -> str:

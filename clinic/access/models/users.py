@@ -1,13 +1,23 @@
 """Staff accounts and the roles a person has at each site."""
 
+from typing import TYPE_CHECKING
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
-from clinic.access.policy import Role
+from clinic.access.policy import Actor, Role
+
+if TYPE_CHECKING:
+    from clinic.access.models.sign_ins import SignIn
 
 
 class User(AbstractUser):
-    """A member of staff, or a program that acts for one."""
+    """A member of staff, or the account of a program (its ``service_token``)."""
+
+    onset_sign_in: "SignIn | None" = None
+    """By which sign-in this request was recognised; lives as long as the request."""
+    onset_actor: Actor | None = None
+    """The roles, once they were read for this request."""
 
     class Meta:
         ordering = ("username",)

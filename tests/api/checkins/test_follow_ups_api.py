@@ -10,11 +10,15 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from clinic.access.models import Site
+from clinic.access.policy import SYSTEM
 from patients.models import Patient
+from scheduling.domain.transitions import Verb
 from scheduling.models import Appointment, Closure, FollowUp, WorkingHours
+from scheduling.services import visit_steps
 from tests.api.checkins.conftest import denver, on
 from tests.conftest import codes
 from tests.factories import PatientFactory, SiteFactory, visit_type
+from tests.factories.sessions import pass_discharge, pass_start_gates
 
 pytestmark = pytest.mark.django_db
 
@@ -38,16 +42,18 @@ def owed(desk: APIClient, ana: Patient) -> dict[str, Any]:
 
 def arrived(site: Site, patient: Patient, start: datetime, code: str = "ketamine-mood") -> Appointment:
     """A visit under way, without the resources that this test does not look at."""
-    return Appointment.objects.create(
+    visit = Appointment.objects.create(
         patient=patient,
         visit_type=visit_type(code),
         site=site,
         start_at=start,
         end_at=start.replace(hour=start.hour + 2),
-        status="in_progress",
+        status="arrived",
         created_at=start,
         scheduled_at=start,
     )
+    pass_start_gates(visit, now=start)
+    return visit_steps.step(actor=SYSTEM, now=start, appointment_id=visit.pk, verb=Verb.START)
 
 
 def test_staff_owe_a_call(owed: dict[str, Any], ana: Patient) -> None:
@@ -92,6 +98,7 @@ def test_an_infusion_brings_a_call_on_the_next_open_day(
     )
     visit = arrived(site, ana, denver(*visit_on), code)
     clock(denver(*visit_on, 12))
+    pass_discharge(visit, now=denver(*visit_on, 12))
     assert nurse.post(f"/api/v1/appointments/{visit.pk}/complete/", {}).status_code == 200
     [call] = nurse.get(f"{URL}?patient={ana.pk}").json()["results"]
     assert (call["kind"], call["origin"], call["due_on"], call["appointment"]) == (
@@ -123,6 +130,7 @@ def test_weekdays_count_as_open_where_no_hours_are_set(
     assert not WorkingHours.objects.filter(site=site).exists()
     visit = arrived(site, ana, denver(1, 15))
     clock(denver(1, 15, 12))
+    pass_discharge(visit, now=denver(1, 15, 12))
     nurse.post(f"/api/v1/appointments/{visit.pk}/complete/", {})
     assert FollowUp.objects.get(appointment=visit).due_on == date(2027, 1, 18)
 
@@ -138,6 +146,7 @@ def test_a_day_closed_for_an_hour_is_open(
     for day, called_on in ((11, date(2027, 1, 12)), (18, date(2027, 1, 26))):
         visit = arrived(site, ana, denver(1, day))
         clock(denver(1, day, 12))
+        pass_discharge(visit, now=denver(1, day, 12))
         nurse.post(f"/api/v1/appointments/{visit.pk}/complete/", {})
         assert FollowUp.objects.get(appointment=visit).due_on == called_on
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from patients.models import Patient
+from scheduling.domain.measures import Code
+from scheduling.models import InfusionSession
 from tests.meta.test_routes_name_permissions import api_routes
 
 _GROUP = re.compile(r"\(\?P<(\w+)>[^)]*\)")
@@ -29,11 +31,27 @@ class Route:
         """Whether an id is part of the address."""
         return "{" in self.template
 
+    @property
+    def is_file(self) -> bool:
+        """Whether a read answers with a file to download."""
+        return self.method == "GET" and self.template.endswith(("csv/", "pdf/"))
+
+    @property
+    def asks_which(self) -> bool:
+        """Whether a read needs parameters that say of which site."""
+        return any(f"/{name}/" in self.template for name in ("availability", "day-board")) or (
+            self.template.startswith("/api/v1/drug-log/")
+        )
+
     def path(self, ids: Mapping[type, int], *, pk: object = None) -> str:
         """The address with the id of a record of the view's own model, or with ``pk``."""
         model = getattr(getattr(self.view, "queryset", None), "model", None)
+        if "/infusion-sessions/" in self.template:
+            model = InfusionSession
         found = ids.get(model, 1) if pk is None and model else pk
         below_patient = self.template.replace("{patient_id}", str(ids.get(Patient, 1)))
+        if pk is None:
+            below_patient = below_patient.replace("{code}", Code.NO_SHOW)  # a measure is no record
         return re.sub(r"\{\w+\}", str(found), below_patient)
 
 

@@ -17,10 +17,11 @@ from patients.models import Condition, Patient
 from patients.services import assessments, conditions, work_items
 from patients.services.assessments import Submission
 from scheduling.models import Appointment, Prescription, Resource
-from scheduling.services import appointments, calendars, follow_ups, offers
+from scheduling.services import appointments, calendars, follow_ups, offers, rems
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, UserFactory, open_clinic, visit_type
 from tests.factories.prescriptions import prescribed
+from tests.factories.treated import session_at
 
 ROLES = ("front_desk", "nurse", "prescriber", "manager", "auditor", "admin", "anonymous")
 START = NOW + timedelta(days=7, hours=1)
@@ -91,6 +92,8 @@ def make_clinic() -> Clinic:
             clinic.secrets[role] = _token(role, site)
     _make_waiting_and_courses(clinic)
     _make_background(clinic)
+    _make_session(clinic)
+    _post(clinic, "calendar-feeds/", {"resource": resources[0].pk})
     return clinic
 
 
@@ -119,6 +122,15 @@ def _make_the_rest(*, site: Site, resource: Resource, patient: Patient) -> None:
     submission = Submission(instrument="PHQ-9", answers={"9": 1}, answered_at=NOW, source="in_clinic")
     assessments.record(actor=SYSTEM, now=NOW, patient_id=patient.pk, submission=submission)
     conditions.add(actor=SYSTEM, now=NOW, patient_id=patient.pk, code=code, onset_on=None)
+
+
+def _make_session(clinic: Clinic) -> None:
+    """An esketamine session under way: a reading to be looked at, an entry of its log, its REMS record."""
+    session = session_at(clinic.site, code="esketamine", start=NOW - timedelta(hours=1))
+    rems.begin(session=session, now=NOW)
+    below = f"infusion-sessions/{session.pk}"
+    _post(clinic, f"{below}/vitals/", {"systolic": 172, "diastolic": 104, "spo2": 97})
+    _post(clinic, f"{below}/drug-log/", {"kind": "drawn", "mg": "56.00", "lot": "A1"})
 
 
 def _make_background(clinic: Clinic) -> None:

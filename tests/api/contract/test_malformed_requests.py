@@ -124,6 +124,8 @@ def test_a_limit_outside_1_to_200_is_400(sender: Sender) -> None:
 
 
 def _is_paged(sender: Sender, route: Route) -> bool:
+    if route.is_file:
+        return False
     response = sender()(route)
     return response.status_code == 200 and "next" in response.json()
 
@@ -222,7 +224,7 @@ def test_the_answer_is_json_whatever_is_accepted(clinic: Clinic, admin: APIClien
     ids = clinic.ids()
     wrong = {}
     for route in TABLED:
-        for accept in ACCEPTS if route.method == "GET" else []:
+        for accept in ACCEPTS if route.method == "GET" and not route.is_file else []:
             answer = admin.get(route.path(ids), HTTP_ACCEPT=accept)
             kind = answer["Content-Type"].partition("+")[2] or answer["Content-Type"].partition("/")[2]
             if kind != "json" or answer.status_code == 406:

@@ -100,7 +100,7 @@ def test_it_lists_every_answer(method: str, path: str, operation: dict[str, Any]
     assert expected <= listed
     good = {status for status in listed if status < "300"}
     assert good, "no success"
-    for status in listed - good:
+    for status in listed - good - {"304"}:  # nothing has changed: no content
         content = resolved(operation["responses"][status])["content"]
         assert set(content) == {"application/problem+json"}
 

@@ -74,11 +74,11 @@ def test_a_throttled_post_under_a_key_is_not_stored(clinic: Clinic, monkeypatch:
 
 def test_wrong_passwords_are_429_until_retry_after(person: User) -> None:
     client = APIClient()
-    for _ in range(configured.API_LOGIN_FAILURES):
+    for _ in range(configured.SIGN_IN_TRIES):
         assert client.post(LOGIN, {"username": "nora", "password": "no"}).status_code == 401
     locked = client.post(LOGIN, {"username": "nora", "password": PASSWORD})
     assert (locked.status_code, locked.json()["code"]) == (429, "throttled")
-    assert int(locked["Retry-After"]) == configured.API_LOGIN_WINDOW_SECONDS
+    assert 0 < int(locked["Retry-After"]) <= configured.SIGN_IN_WINDOW_SECONDS
     other = client.post(LOGIN, {"username": "olga", "password": "no"})
     assert other.status_code == 401
 
@@ -98,7 +98,7 @@ def test_without_redis_every_list_is_served(clinic: Clinic, without_redis: None)
     admin = clinic.client("admin")
     slow = {}
     for route in TABLED:
-        if route.method != "GET" or (route.action == "list" and "availability" in route.template):
+        if route.method != "GET" or route.asks_which:
             continue
         began = time.monotonic()
         status = admin.get(route.path(clinic.ids())).status_code

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 from clinic.access.models import Site
 from patients.models import Message, WorkItem
 from scheduling.models import Appointment, Closure
+from tests.integration.journeys.steps import attend
 
 pytestmark = pytest.mark.django_db
 
@@ -74,8 +75,7 @@ def test_bens_course_and_its_tenth_day_past_presidents_day(
     nurse = client_as("nurse", site)
     clock(datetime.fromisoformat(lost["start"]) + timedelta(minutes=30))
     for session in course["sessions"][:5]:
-        for step in ("check-in", "start", "complete"):
-            assert nurse.post(f"/api/v1/appointments/{session['appointment']}/{step}/", {}).status_code == 200
+        attend(nurse, session["appointment"])
     missed = desk.post(f"/api/v1/appointments/{lost['appointment']}/no-show/", {})
     assert missed.status_code == 200, missed.json()
     item = WorkItem.objects.get(kind="course_gap")

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
+from clinic.access import service_tokens
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
+from clinic.common import clock
 from patients.models import (
     AlarmPolicy,
     Assessment,
@@ -27,6 +29,7 @@ from patients.models import (
 from patients.services import assessments, flags
 from patients.services.assessments import Submission
 from scheduling.models import (
+    CalendarFeed,
     CheckIn,
     CheckInPolicy,
     CheckInRule,
@@ -34,19 +37,28 @@ from scheduling.models import (
     ConfirmationRule,
     Course,
     CourseTemplate,
+    DoseProtocol,
+    DrugLogEntry,
     EfficacyRule,
     FollowUp,
     FollowUpRule,
     FreedSlot,
+    GateRule,
     Hold,
     HoldPolicy,
+    InfusionDayPolicy,
+    InfusionSession,
+    MeasurePolicy,
     Offer,
     PatientPagePolicy,
     Prescription,
     ReminderRule,
     Repair,
     RepairChange,
+    Resource,
     SiteHolidayCalendar,
+    VitalSchedule,
+    VitalThreshold,
     WaitlistEntry,
     WaitlistPolicy,
     WorkingHours,
@@ -140,6 +152,10 @@ def furnish(site: Site) -> Clinic:
     )
     hours = WorkingHours.objects.filter(site=site).first()
     assert hours is not None
+    session, _made = InfusionSession.objects.get_or_create(appointment=visit)
+    drawn = DrugLogEntry.objects.create(
+        session=session, site=site, kind="drawn", drug="ketamine", mg=50, at=NOW, recorded_at=NOW
+    )
     rows = _planned(site, patient) | {
         "patients_patient": patient.pk,
         "scheduling_appointment": visit.pk,
@@ -154,12 +170,27 @@ def furnish(site: Site) -> Clinic:
         "patients_screeningflag": flag.pk,
         "scheduling_treatmentplan": plan.pk,
         "scheduling_closure": closure.pk,
+        "scheduling_druglogentry": drawn.pk,
         "scheduling_workinghours": hours.pk,
         "scheduling_resource": chair.pk,
         "access_site": site.pk,
         "access_user": UserFactory.create(roles={site: ["nurse"]}).pk,
+        "access_servicetoken": _program(site),
     }
     return Clinic(site, rows)
+
+
+def _program(site: Site) -> int:
+    """A token of a program that reads patients."""
+    _secret, token = service_tokens.issue(
+        actor=SYSTEM,
+        wall=clock.wall(),
+        name="Lab feed",
+        site_ids=[site.pk],
+        scopes=["patients.read"],
+        expires_at=clock.wall() + timedelta(days=1),
+    )
+    return token.pk
 
 
 def _planned(site: Site, patient: Patient) -> dict[str, int]:
@@ -194,12 +225,19 @@ def _planned(site: Site, patient: Patient) -> dict[str, int]:
         from_start_at=session.start_at,
         reason="no_place",
     )
+    feed = CalendarFeed.objects.create(
+        resource=Resource.objects.filter(site=site)[0],
+        token_hash=f"test{site.pk}",
+        created_at=NOW,
+        issued_at=NOW,
+    )
     holidays = SiteHolidayCalendar.objects.create(site=site, country="US", subdivision="CO")
     return {
         "scheduling_course": course.pk,
         "scheduling_waitlistentry": entry.pk,
         "scheduling_freedslot": slot.pk,
         "scheduling_hold": hold.pk,
+        "scheduling_calendarfeed": feed.pk,
         "scheduling_repair": repair.pk,
         "scheduling_siteholidaycalendar": holidays.pk,
     }
@@ -229,6 +267,12 @@ def shared_rows() -> dict[str, int]:
         "scheduling_holdpolicy": HoldPolicy.objects.first(),
         "scheduling_confirmationrule": ConfirmationRule.objects.first(),
         "scheduling_waitlistpolicy": WaitlistPolicy.objects.first(),
+        "scheduling_measurepolicy": MeasurePolicy.objects.first(),
+        "scheduling_doseprotocol": DoseProtocol.objects.first(),
+        "scheduling_gaterule": GateRule.objects.first(),
+        "scheduling_vitalschedule": VitalSchedule.objects.first(),
+        "scheduling_vitalthreshold": VitalThreshold.objects.first(),
+        "scheduling_infusiondaypolicy": InfusionDayPolicy.objects.first(),
         "scheduling_reminderrule": ReminderRule.objects.first(),
         "scheduling_checkinrule": CheckInRule.objects.first(),
         "scheduling_efficacyrule": EfficacyRule.objects.first(),

@@ -15,6 +15,7 @@ from scheduling.models import Appointment, AppointmentEvent, Closure
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
 from tests.factories.bookings import booked
+from tests.factories.sessions import pass_start_gates
 from tests.integration.admin.pages import said, version, words
 
 BOOK = "admin:scheduling_appointment_book"
@@ -110,6 +111,7 @@ def test_the_page_offers_exactly_what_is_possible(
     step(desk, visit, "check_in")
     assert offered(desk) == ["cancel"]
     assert offered(nurse) == ["start", "cancel"]
+    pass_start_gates(visit, now=NOW + timedelta(hours=2))
     step(nurse, visit, "start")
     assert offered(desk) == []
     assert offered(nurse) == ["complete"]

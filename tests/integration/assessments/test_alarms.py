@@ -21,6 +21,7 @@ from scheduling.services import visit_steps
 from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic, visit_type
 from tests.factories.bookings import booked
+from tests.factories.sessions import pass_start_gates
 from tests.integration.assessments.answering import answer, phq9
 
 pytestmark = pytest.mark.django_db
@@ -272,6 +273,7 @@ class TestHold:
         return visit
 
     def start(self, visit: Appointment) -> Appointment:
+        pass_start_gates(visit, now=NOW)
         return visit_steps.step(actor=SYSTEM, now=NOW, appointment_id=visit.pk, verb=Verb.START)
 
     def test_the_infusion_is_held_until_a_prescriber_signs_off(

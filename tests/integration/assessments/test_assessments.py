@@ -21,6 +21,7 @@ from tests.conftest import NOW
 from tests.factories import PatientFactory, SiteFactory, open_clinic
 from tests.factories.bookings import booked
 from tests.factories.prescriptions import prescribed
+from tests.factories.sessions import pass_start_gates
 from tests.integration.assessments.answering import NO_TO_ALL, answer, phq9
 from tests.unit.assessments.shipped import answers
 
@@ -71,6 +72,7 @@ class TestScores:
         phq9(patient, 20, at=NOW - timedelta(minutes=30))
         chair = Resource.objects.filter(site=patient.site, kind="chair")[0]
         visit = booked(patient.site, NOW, on={chair: 0}, patient=patient, status="arrived")
+        pass_start_gates(visit, now=NOW)
         visit_steps.step(actor=SYSTEM, now=NOW, appointment_id=visit.pk, verb=Verb.START)
         later = phq9(patient, 15, at=NOW + DAY).assessment
         assert later.baseline is not None

@@ -7,11 +7,13 @@ from rest_framework.test import APIClient
 
 from clinic.access.models import Site
 from clinic.access.policy import SYSTEM
+from clinic.common import clock
 from patients.models import Consent, Patient
 from patients.services import consents
 from scheduling.models import WorkingHours
 from scheduling.services import holidays
 from tests.factories import open_clinic
+from tests.factories.sessions import pass_discharge, pass_start_gates
 
 
 def open_on_weekdays(site: Site, *, now: datetime) -> None:
@@ -43,6 +45,9 @@ def post(client: APIClient, path: str, body: dict[str, Any] | None = None, *, st
 
 
 def attend(nurse: APIClient, visit: int) -> None:
-    """Come, be treated and go."""
-    for verb in ("check-in", "start", "complete"):
-        post(nurse, f"appointments/{visit}/{verb}/")
+    """Come, be ready, be treated, be discharged and go; all at the clinic's present time."""
+    post(nurse, f"appointments/{visit}/check-in/")
+    pass_start_gates(visit, now=clock.now())
+    post(nurse, f"appointments/{visit}/start/")
+    pass_discharge(visit, now=clock.now())
+    post(nurse, f"appointments/{visit}/complete/")

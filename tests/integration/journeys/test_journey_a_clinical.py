@@ -9,9 +9,11 @@ import pytest
 from rest_framework.test import APIClient
 
 from clinic.access.models import Site
+from clinic.common import clock as clinic_clock
 from patients.models import Patient, SafetyAlarm, WorkItem
 from scheduling.models import WorkingHours
 from tests.factories import PatientFactory, open_clinic
+from tests.factories.sessions import pass_discharge, pass_start_gates
 from tests.integration.journeys.tables import at
 from tests.unit.assessments.shipped import answers as answers_to
 
@@ -48,9 +50,15 @@ class Desk:
         post(self.nurse, f"appointments/{self.visits[number]}/check-in/")
         return self.phq9(*BEFORE[number])
 
+    def is_ready(self, number: int) -> None:
+        """What is asked before the start is done; the answers to the PHQ-9 are her own."""
+        pass_start_gates(self.visits[number], now=clinic_clock.now())
+
     def infuses(self, number: int) -> None:
+        self.is_ready(number)
         post(self.nurse, f"appointments/{self.visits[number]}/start/")
         self.clock(at(f"{DAYS[number]}T10:30"))
+        pass_discharge(self.visits[number], now=at(f"{DAYS[number]}T10:30"))
         post(self.nurse, f"appointments/{self.visits[number]}/complete/")
 
 

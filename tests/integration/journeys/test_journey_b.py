@@ -21,6 +21,7 @@ from scheduling.models import Appointment, FreedSlot, Offer, WorkingHours
 from scheduling.services import appointments, holidays
 from tests.factories import PatientFactory, open_clinic, visit_type
 from tests.factories.racing import at_once
+from tests.integration.journeys.steps import attend
 
 pytestmark = pytest.mark.django_db(transaction=True, serialized_rollback=True)
 
@@ -186,8 +187,7 @@ def test_ben(
     for visit, day in zip(visits[:5], DAYS, strict=False):
         live_until(at(day))
         assert asked_to_call(visit) == [], "confirmed"
-        for verb in ("check-in", "start", "complete"):
-            step(nurse, visit, verb)
+        attend(nurse, visit)
 
     # 02-07 08:30: unconfirmed a day before, somebody is to call.
     live_until(at("2027-02-07T08:29"))
@@ -265,7 +265,6 @@ def test_ben(
     step(desk, tenth["appointment"], "confirm")
     assert asked_to_call(tenth["appointment"]) == ["resolved"]
     live_until(at("2027-02-16T08:30") + timedelta(minutes=10))
-    for verb in ("check-in", "start", "complete"):
-        step(nurse, tenth["appointment"], verb)
+    attend(nurse, tenth["appointment"])
     last = [Appointment.objects.get(pk=visit).status for visit in (*visits[:6], tenth["appointment"])]
     assert last == [*["completed"] * 5, "no_show", "completed"]

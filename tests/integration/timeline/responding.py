@@ -11,10 +11,11 @@ from patients.models import Patient, SafetyAlarm
 from patients.services import alarms
 from scheduling.domain.dose_orders import Step
 from scheduling.domain.transitions import Verb
-from scheduling.models import Appointment, CheckIn, Closure, Course, CourseTemplate
+from scheduling.models import Appointment, CheckIn, Closure, Course, CourseTemplate, VisitType
 from scheduling.services import check_ins, prescriptions, visit_steps
 from tests.factories import PatientFactory, UserFactory, visit_type
 from tests.factories.prescriptions import prescribed
+from tests.factories.sessions import pass_discharge, pass_start_gates
 from tests.integration.assessments.answering import NO_TO_ALL, answer, phq9
 from tests.unit.assessments.shipped import answers
 
@@ -83,9 +84,12 @@ def sessions_of(patient: Patient) -> list[Appointment]:
 
 
 def hold(visit: Appointment, actor: Actor) -> None:
-    """Start and complete it."""
-    for verb, minutes in ((Verb.START, 15), (Verb.COMPLETE, 110)):
+    """Start and complete it; what an infusion asks before each is done."""
+    esketamine = visit.visit_type.kind == VisitType.Kind.ESKETAMINE
+    for verb, minutes in ((Verb.START, 15), (Verb.COMPLETE, 140 if esketamine else 110)):
         now = visit.start_at + timedelta(minutes=minutes)
+        pass_gates = pass_start_gates if verb == Verb.START else pass_discharge
+        pass_gates(visit, now=now)
         visit_steps.step(actor=actor, now=now, appointment_id=visit.pk, verb=verb)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clinic.common.intervals import Interval
-from scheduling.domain.lanes import Occupied, Placements, Wanted, place, place_all
+from scheduling.domain.lanes import Occupied, Placements, Wanted, in_the_way, place, place_all
 
 NINE = datetime(2027, 1, 4, 16, tzinfo=UTC)
 
@@ -257,3 +257,21 @@ def test_few_rows_move() -> None:
                 for way in targets
             )
     assert least <= moved <= 1.3 * least
+
+
+@settings(max_examples=200)
+@given(a_state(), st.sampled_from(["nurse", "chair"]))
+def test_something_is_in_the_way_exactly_when_there_is_no_room(
+    state: tuple[int, list[Occupied[str]], list[Wanted]], kind: str
+) -> None:
+    capacity, rows, several = state
+    new = several[:1]
+    found = in_the_way(new=new, existing=rows, capacity=capacity, kind=kind)
+    room = place_all(new=new, existing=rows, capacity=capacity, kind=kind) is not None
+    assert (found == []) == room
+    named = [row for row in rows if row.key in found]
+    assert len(named) == len(found)
+    assert all(row.during.overlaps(new[0].during) for row in named)
+    # Without what was named there is room.
+    rest = [row for row in rows if row.key not in found]
+    assert place_all(new=new, existing=rest, capacity=capacity, kind=kind) is not None

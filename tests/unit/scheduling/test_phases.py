@@ -2,12 +2,14 @@
 
 import json
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clinic.common.errors import FieldError
+import scheduling
+from clinic.common.errors import FieldError, Invalid
 from scheduling.domain.phases import (
     PEOPLE,
     InvalidPhases,
@@ -16,10 +18,12 @@ from scheduling.domain.phases import (
     Phase,
     Requirement,
     Use,
+    infusion_phase,
     parse,
     requirements,
     to_json,
     total_minutes,
+    with_infusion_minutes,
 )
 
 CHAIR = Need(Kind.CHAIR, Use.EXCLUSIVE)
@@ -182,3 +186,54 @@ class TestParse:
         else:
             assert parse(to_json(phases)) == phases
         assert faults is None or (faults and all(each.pointer.startswith("/phases") for each in faults))
+
+
+def test_the_infusion_is_what_follows_the_set_up() -> None:
+    shipped = json.loads((Path(scheduling.__file__).parent / "catalogue" / "visit_types.json").read_text())
+    named = {}
+    for each in shipped:
+        phases = parse(each["phases"])
+        index = infusion_phase(phases)
+        named[each["code"]] = None if index is None else phases[index].name
+    assert named == {
+        "ketamine-mood": "infusion",
+        "ketamine-pain": "infusion",
+        "esketamine": "dosing",
+        "consultation": "consultation",
+        "follow-up": "follow-up",
+    }
+    assert infusion_phase([Phase("greeting", 5), *KETAMINE_MOOD]) == 2
+    assert infusion_phase([Phase("all", 30, (CHAIR,))]) == 0
+    assert infusion_phase([Phase("hands-on", 30, (HANDS_ON,))]) is None
+
+
+@given(some_phases(), st.integers(1, 300))
+def test_only_the_infusion_changes_its_length(phases: tuple[Phase, ...], minutes: int) -> None:
+    index = infusion_phase(phases)
+    if index is None:
+        with pytest.raises(Invalid) as refused:
+            with_infusion_minutes(phases, minutes)
+        assert refused.value.code == "no_infusion_phase"
+        return
+    changed = with_infusion_minutes(phases, minutes)
+    assert changed[index].minutes == minutes
+    assert [(each.name, each.needs) for each in changed] == [(each.name, each.needs) for each in phases]
+    assert total_minutes(changed) - total_minutes(phases) == minutes - phases[index].minutes
+    assert infusion_phase(changed) == index
+
+
+def test_a_stretched_visit_asks_for_more_of_the_same() -> None:
+    longer = requirements(with_infusion_minutes(KETAMINE_MOOD, 60))
+    assert longer == (
+        Requirement(Kind.CHAIR, Use.EXCLUSIVE, 0, 140),
+        Requirement(Kind.NURSE, Use.EXCLUSIVE, 0, 15),
+        Requirement(Kind.NURSE, Use.EXCLUSIVE, 110, 15),
+        Requirement(Kind.NURSE, Use.SHARED, 0, 125),
+    )
+
+
+@pytest.mark.parametrize("minutes", [0, -5, 24 * 60])
+def test_a_visit_ends_within_a_day(minutes: int) -> None:
+    with pytest.raises(Invalid) as refused:
+        with_infusion_minutes(KETAMINE_MOOD, minutes)
+    assert refused.value.code == "out_of_range"

@@ -1,0 +1,1 @@
+"""/feeds/: calendars of visits for staff, without names, drugs or kinds of visit."""
