@@ -32,7 +32,7 @@ from scheduling.admin import day_board as view
 from scheduling.domain.transitions import Verb
 from scheduling.selectors.day_board import day_board
 from scheduling.services import visit_steps
-from tests.factories.full_days import full_day
+from tests.factories.full_days import LATE, ON_TIME, full_day
 
 CHAIRS, BOARDS, STEPS = 60, 50, 8
 PAUSE = 1.0
@@ -47,7 +47,7 @@ def main() -> None:
     site = Site.objects.create(
         name=f"Board {time.time_ns()}", discreet_name="Bench", timezone="UTC", phone="+13035550100"
     )
-    visits = full_day(site, chairs=CHAIRS, day=clock.now().date())
+    visits = full_day(site, chairs=CHAIRS, day=clock.now().date(), chairs_are=(ON_TIME, ON_TIME, LATE))
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
     user = User.objects.create(username=f"board{time.time_ns()}", is_superuser=True, is_staff=True)

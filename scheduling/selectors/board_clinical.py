@@ -6,7 +6,7 @@ from datetime import datetime
 from clinic.access.models import Site
 from scheduling.domain.gates import Gate
 from scheduling.domain.session_stages import Stage
-from scheduling.models import Appointment
+from scheduling.models import Appointment, InfusionSession, VisitType
 from scheduling.selectors import gates, vitals
 from scheduling.selectors.board_cards import Card, Sight
 
@@ -22,15 +22,18 @@ def complete(cards: Iterable[Card], *, site: Site, sight: Sight, now: datetime) 
     here = {card.id: card for card in cards if card.infused and card.stage in HERE}
     if not here or not sight.gates:
         return
-    visits = list(Appointment.objects.filter(pk__in=here).select_related("visit_type"))
+    visits = list(Appointment.objects.filter(pk__in=here))
+    types = VisitType.objects.in_bulk({visit.visit_type_id for visit in visits})
     for visit in visits:
-        visit.site = site
-    gated = [visit for visit in visits if here[visit.pk].stage in _GATED]
-    for pk, found in gates.of(gated, now=now).items():
-        here[pk].blockers = _names(found, stage=_GATED[here[pk].stage], clinical=sight.clinical)
+        visit.site, visit.visit_type = site, types[visit.visit_type_id]
+    stages = {pk: _GATED[card.stage] for pk, card in here.items() if card.stage in _GATED}
+    gated = [visit for visit in visits if visit.pk in stages]
+    sessions = InfusionSession.objects.in_bulk(here)
+    for pk, found in gates.of(gated, now=now, stages=stages, sessions=sessions).items():
+        here[pk].blockers = _names(found, clinical=sight.clinical)
     if not sight.clinical:
         return
-    for pk, due in vitals.next_due(visits, now=now).items():
+    for pk, due in vitals.next_due(visits, now=now, sessions=sessions).items():
         if due is not None:
             here[pk].vitals_due_at = due.due_at
             here[pk].vitals_overdue_at = due.overdue_at
@@ -38,7 +41,7 @@ def complete(cards: Iterable[Card], *, site: Site, sight: Sight, now: datetime) 
         here[pk].unanswered = level
 
 
-def _names(found: Iterable[Gate], *, stage: str, clinical: bool) -> list[str]:
-    blocking = gates.blocking(gate for gate in found if gate.stage == stage)
+def _names(found: Iterable[Gate], *, clinical: bool) -> list[str]:
+    blocking = gates.blocking(found)
     names = [gate.name if clinical or not gate.clinical else CLINICAL_CHECK for gate in blocking]
     return list(dict.fromkeys(names))

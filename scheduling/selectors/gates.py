@@ -23,17 +23,26 @@ from scheduling.selectors.infusion_rules import in_force
 _PHQ9 = "PHQ-9"
 
 
-def of(visits: Sequence[Appointment], *, now: datetime, stage: str | None = None) -> dict[int, list[Gate]]:
-    """Every gate of each visit (of one ``stage`` when given), in the order of the rows.
+def of(
+    visits: Sequence[Appointment],
+    *,
+    now: datetime,
+    stage: str | None = None,
+    stages: Mapping[int, str] | None = None,
+    sessions: Mapping[int, InfusionSession] | None = None,
+) -> dict[int, list[Gate]]:
+    """Every gate of each visit (of one ``stage``, or of its own of ``stages``, when given), in the order of
+    the rows.
 
     Judged at ``now``; once treatment has begun, its gates as of then, once the patient was discharged those
     as of then. The visits come with visit type and site read; those without a treatment have no gates.
-    The number of queries does not depend on how many visits there are.
+    The number of queries does not depend on how many visits there are; ``sessions``, when read already, save
+    one.
     """
     if not visits:
         return {}
-    rules = _rules(visits, stage)
-    read = _Read.around(visits, rules, now=now)
+    rules = _rules(visits, stages or (dict.fromkeys((visit.pk for visit in visits), stage) if stage else {}))
+    read = _Read.around(visits, rules, sessions, now=now)
     return {visit.pk: read.judged(visit, rules[visit.pk], now=now) for visit in visits}
 
 
@@ -63,16 +72,18 @@ def listed(gates: Iterable[Gate]) -> list[dict[str, Any]]:
     ]
 
 
-def _rules(visits: Sequence[Appointment], stage: str | None) -> dict[int, list[Rule]]:
+def _rules(visits: Sequence[Appointment], stages: Mapping[int, str]) -> dict[int, list[Rule]]:
     """The rules of each visit on its day; visits alike share them."""
-    rows = list(GateRule.objects.filter(**({"stage": stage} if stage else {})))
+    rows = list(GateRule.objects.all())
     known: dict[tuple[Any, ...], list[Rule]] = {}
     found = {}
     for visit in visits:
         on = visit.start_at.astimezone(visit.site.zone).date()
-        alike = (visit.visit_type_id, visit.site_id, on)
+        stage = stages.get(visit.pk)
+        alike = (visit.visit_type_id, visit.site_id, on, stage)
         if alike not in known:
-            known[alike] = _in_force(rows, visit, on)
+            of_stage = [row for row in rows if stage in {None, row.stage}]
+            known[alike] = _in_force(of_stage, visit, on)
         found[visit.pk] = known[alike]
     return found
 
@@ -99,7 +110,7 @@ def _in_force(rows: list[GateRule], visit: Appointment, on: date) -> list[Rule]:
 class _Read:
     """Everything that was read for some visits."""
 
-    sessions: dict[int, InfusionSession]
+    sessions: Mapping[int, InfusionSession]
     rems: dict[int, RemsRecord]
     records: dict[int, list[Record]]
     consents: dict[tuple[int, str], list[Record]]
@@ -109,13 +120,20 @@ class _Read:
     answered: Marks
 
     @classmethod
-    def around(cls, visits: Sequence[Appointment], rules: dict[int, list[Rule]], *, now: datetime) -> "_Read":
+    def around(
+        cls,
+        visits: Sequence[Appointment],
+        rules: dict[int, list[Rule]],
+        sessions: Mapping[int, InfusionSession] | None,
+        *,
+        now: datetime,
+    ) -> "_Read":
         """One query for each kind of fact."""
         treated = [visit for visit in visits if rules[visit.pk]]
         ids = [visit.pk for visit in treated]
         patients = {visit.patient_id for visit in treated}
-        sessions = InfusionSession.objects.in_bulk(ids)
-        begun = [session.started_at for session in sessions.values() if session.started_at]
+        sessions = InfusionSession.objects.in_bulk(ids) if sessions is None else sessions
+        begun = [each.started_at for pk in ids if (each := sessions.get(pk)) and each.started_at]
         hours = {rule.limits.get("phq9_valid_hours", 0) for each in rules.values() for rule in each}
         return cls(
             sessions=sessions,
@@ -142,7 +160,10 @@ class _Read:
             records=self.records.get(visit.pk, ()),
             carried=self._consent(visit, by=moments[START]),
             since={START: visit.scheduled_at, DISCHARGE: session.infusion_ended_at},
-            facts={stage: self._facts(visit, session, at=at) for stage, at in moments.items()},
+            facts={
+                stage: self._facts(visit, session, at=moments[stage])
+                for stage in {rule.stage for rule in rules}
+            },
         )
 
     def _consent(self, visit: Appointment, *, by: datetime) -> Record | None:

@@ -3,12 +3,10 @@
 Every function costs the same few queries for one visit as for a whole board.
 """
 
-import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 
 from django.db.models import Max, QuerySet
 
@@ -27,26 +25,39 @@ from scheduling.models import (
 from scheduling.selectors.infusion_rules import in_force
 
 _HERE = (Status.ARRIVED, Status.IN_PROGRESS)
+Around = tuple[int, int, int]
+"""Minutes of set-up, disconnection and leaving, as domain.vitals.around has them."""
 
 
-def next_due(visits: Sequence[Appointment], *, now: datetime) -> dict[int, Due | None]:
+def next_due(
+    visits: Sequence[Appointment],
+    *,
+    now: datetime,
+    sessions: Mapping[int, InfusionSession] | None = None,
+) -> dict[int, Due | None]:
     """Visit -> its next reading; None for who is not here, has gone, or has none left.
 
-    ``visits`` come with their site and visit type read. Four queries, none while nobody is here.
+    ``visits`` come with their site and visit type read. Four queries, none while nobody is here;
+    ``sessions``, when read already, save one.
     """
     here = [visit for visit in visits if visit.status in _HERE]
     found: dict[int, Due | None] = {visit.pk: None for visit in visits}
     if not here:
         return found
-    sessions = InfusionSession.objects.in_bulk([visit.pk for visit in here])
+    if sessions is None:
+        sessions = InfusionSession.objects.in_bulk([visit.pk for visit in here])
     arrivals = arrived_at(here)
     measured = _pressures(sessions)
     rows = list(VitalSchedule.objects.all())
+    alike: dict[tuple[int, int], tuple[list[vitals.Plan], Around]] = {}
     for visit in here:
         session = sessions.get(visit.pk)
         if _is_measured(visit, session):
-            plans = _plans(rows, visit, now)
-            course = _course(visit, session, arrivals.get(visit.pk, visit.start_at))
+            key = visit.visit_type_id, visit.site_id
+            if key not in alike:  # read once: a board asks for every visit of a day
+                alike[key] = _plans(rows, visit, now), vitals.around(phases.parse(visit.visit_type.phases))
+            plans, around = alike[key]
+            course = _course(visit, session, arrivals.get(visit.pk, visit.start_at), around)
             found[visit.pk] = vitals.next_due(plans, course=course, readings=measured[visit.pk])
     return found
 
@@ -203,8 +214,10 @@ def _thing(row: VitalSchedule) -> tuple[str, int | None]:
     return row.when, row.minutes if row.when == VitalSchedule.When.ONCE else None
 
 
-def _course(visit: Appointment, session: InfusionSession | None, here_at: datetime) -> vitals.Course:
-    set_up, disconnect, leave = _around(json.dumps(visit.visit_type.phases))
+def _course(
+    visit: Appointment, session: InfusionSession | None, here_at: datetime, around: Around
+) -> vitals.Course:
+    set_up, disconnect, leave = around
     begun = session if visit.status == Status.IN_PROGRESS else None
     return vitals.Course(
         here_at=here_at,
@@ -214,9 +227,3 @@ def _course(visit: Appointment, session: InfusionSession | None, here_at: dateti
         disconnect_minutes=disconnect,
         leave_minutes=leave,
     )
-
-
-@lru_cache(maxsize=256)
-def _around(phases_json: str) -> tuple[int, int, int]:
-    """Read once: a board asks it for every visit of a day."""
-    return vitals.around(phases.parse(json.loads(phases_json)))

@@ -1,5 +1,6 @@
 """A day full of treatments written straight into the tables: chairs in a row, one visit after the other."""
 
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time, timedelta
 
 from clinic.access.models import Site
@@ -14,13 +15,23 @@ from scheduling.models import (
 )
 from tests.factories import CREATED, visit_type
 
-STATUSES = ("completed", "in_progress", "arrived", "confirmed", "booked")
+LATE = ("completed", "recovering", "arrived", "confirmed", "booked")
+"""A chair past noon whose patient is in recovery while the next one waits."""
+ON_TIME = ("completed", "completed", "infusing", "confirmed", "booked")
+_STATUS = {"recovering": "in_progress", "infusing": "in_progress"}
 
 
-def full_day(site: Site, *, chairs: int, each: int = 5, day: date = date(2027, 1, 4)) -> list[int]:
-    """Ids of ``each`` visits of two hours on every chair, from 08:00; one in each status on a chair of five.
+def full_day(
+    site: Site,
+    *,
+    chairs: int,
+    each: int = 5,
+    day: date = date(2027, 1, 4),
+    chairs_are: Sequence[Sequence[str]] = (LATE,),
+) -> list[int]:
+    """Ids of ``each`` visits of two hours on every chair, from 08:00, as if it were past noon.
 
-    As if it were past noon: the first is over, the second in recovery, the third has arrived.
+    ``chairs_are``: what has become of the visits of the first chair, the second and so on, then again.
     """
     opens = datetime.combine(day, time(8), site.zone)
     WorkingHours.objects.bulk_create(
@@ -45,6 +56,11 @@ def full_day(site: Site, *, chairs: int, each: int = 5, day: date = date(2027, 1
         for n in range(chairs * each)
     )
     kind = visit_type()
+
+    def becomes(chair: int, turn: int) -> str:
+        pattern = chairs_are[chair % len(chairs_are)]
+        return pattern[turn % len(pattern)]
+
     places = [(chair, turn) for turn in range(each) for chair in range(chairs)]
     visits = Appointment.objects.bulk_create(
         Appointment(
@@ -53,16 +69,19 @@ def full_day(site: Site, *, chairs: int, each: int = 5, day: date = date(2027, 1
             visit_type=kind,
             start_at=opens + timedelta(hours=2 * turn),
             end_at=opens + timedelta(hours=2 * turn + 2),
-            status=STATUSES[turn % len(STATUSES)],
+            status=_STATUS.get(becomes(chair, turn), becomes(chair, turn)),
             created_at=CREATED,
             scheduled_at=CREATED,
         )
-        for patient, (_chair, turn) in zip(patients, places, strict=True)
+        for patient, (chair, turn) in zip(patients, places, strict=True)
     )
     for visit, (chair, _turn) in zip(visits, places, strict=True):
         visit.on_chair, visit.by_nurse, visit.in_lane = chair, chairs + chair // 3, 1 + chair % 3  # type: ignore[attr-defined]
     _allocate(visits, resources)
-    _happened(visits)
+    recovering = {
+        visit.pk for visit, place in zip(visits, places, strict=True) if becomes(*place) == "recovering"
+    }
+    _happened(visits, recovering)
     return [visit.pk for visit in visits]
 
 
@@ -81,7 +100,7 @@ def _allocate(visits: list[Appointment], resources: list[Resource]) -> None:
     )
 
 
-def _happened(visits: list[Appointment]) -> None:
+def _happened(visits: list[Appointment], recovering: Collection[int]) -> None:
     steps = {"arrived": ["check_in"], "in_progress": ["check_in", "start"]}
     after = {"check_in": "arrived", "start": "in_progress"}
     AppointmentEvent.objects.bulk_create(
@@ -99,9 +118,7 @@ def _happened(visits: list[Appointment]) -> None:
         InfusionSession(
             appointment=visit,
             started_at=visit.start_at + timedelta(minutes=15) if visit.status == "in_progress" else None,
-            infusion_ended_at=visit.start_at + timedelta(minutes=55)
-            if visit.status == "in_progress"
-            else None,
+            infusion_ended_at=visit.start_at + timedelta(minutes=55) if visit.pk in recovering else None,
         )
         for visit in visits
         if visit.status in {"arrived", "in_progress"}
