@@ -254,6 +254,7 @@ class RemsForm(forms.ModelForm[RemsRecord]):
             "sedation_resolved_at",
             "dissociation_resolved_at",
             "serious_event",
+            "readings_not_taken",
         )
 
     dose_mg = Decimals(label="Dose, mg", max_digits=7, decimal_places=2)
@@ -266,6 +267,9 @@ class RemsForm(forms.ModelForm[RemsRecord]):
     )
     lot = Text(label="Lot of the devices", max_length=40, required=False)
     serious_event = Note(label="Serious adverse event, if there was one", max_length=500, required=False)
+    readings_not_taken = Text(
+        label="Why a blood pressure was not taken, if one was not", max_length=200, required=False
+    )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

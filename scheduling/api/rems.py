@@ -39,6 +39,12 @@ class RemsAnswersSerializer(serializers.Serializer[Any]):
         required=False, allow_null=True, help_text="When it was looked for, if there was none."
     )
     serious_event = serializers.CharField(max_length=500, required=False, allow_blank=True)
+    readings_not_taken = serializers.CharField(
+        max_length=200,
+        required=False,
+        allow_blank=True,
+        help_text="Why a blood pressure is missing; it stands in for the reading.",
+    )
 
 
 class RemsPressureSerializer(serializers.Serializer[Any]):

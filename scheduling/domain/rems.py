@@ -74,14 +74,23 @@ def observed_minutes(dosed_at: datetime | None, left_at: datetime | None) -> int
 
 
 def missing(answers: Mapping[str, object], measured: Mapping[str, Pressure | None]) -> list[FieldError]:
-    """What the form cannot be sent without, each by its field."""
+    """What the form cannot be sent without, each by its field.
+
+    A blood pressure that was not taken cannot be taken later: a reason stands in for it.
+    """
     faults = [
         FieldError(f"/{name}", "required", f"Record {words}.")
         for name, words in ANSWERS.items()
         if answers.get(name) in {None, ""}
     ]
+    if answers.get("readings_not_taken"):
+        return faults
     return faults + [
-        FieldError(f"/blood_pressure/{name}", "required", f"There is no {words}. Record the reading.")
+        FieldError(
+            f"/blood_pressure/{name}",
+            "required",
+            f"There is no {words}. Record the reading, or say why it was not taken.",
+        )
         for name, words in PRESSURES.items()
         if measured.get(name) is None
     ]

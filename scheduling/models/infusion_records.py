@@ -142,6 +142,9 @@ class RemsRecord(Versioned):
     sedation_resolved_at = models.DateTimeField(null=True, blank=True)
     dissociation_resolved_at = models.DateTimeField(null=True, blank=True)
     serious_event = models.CharField(max_length=500, blank=True)
+    readings_not_taken = models.CharField(
+        max_length=200, blank=True, db_default="", help_text="Why a blood pressure is missing, if one is."
+    )
     due_on = models.DateField(
         help_text="The last day for sending the monitoring form, on the site's calendar."
     )

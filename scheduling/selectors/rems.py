@@ -101,6 +101,7 @@ def as_pdf(found: Rems) -> bytes:
                         "-" if found.observed_minutes is None else f"{found.observed_minutes} minutes",
                     ),
                     ("Serious adverse event", record.serious_event or "None recorded"),
+                    ("Blood pressure not taken", record.readings_not_taken or "None"),
                 ],
             ),
         ],
@@ -139,6 +140,7 @@ def _columns(found: Rems) -> dict[str, Cell]:
         "left_at": local(found.session.discharged_at),
         "observed_minutes": found.observed_minutes,
         "serious_event": record.serious_event,
+        "readings_not_taken": record.readings_not_taken,
         "due_on": record.due_on,
         "submitted_at": local(record.submitted_at),
     }

@@ -23,7 +23,7 @@ from scheduling.services import infusion_sessions
 
 PERMISSION = "infusion_day.write"
 KIND = "rems_form"
-FIELDS = (*rules.ANSWERS, "serious_event")
+FIELDS = (*rules.ANSWERS, "serious_event", "readings_not_taken")
 _INSTANTS = ("dosed_at", "sedation_resolved_at", "dissociation_resolved_at")
 _GONE = frozenset({Stage.DISCHARGED, Stage.DONE})
 

@@ -146,6 +146,16 @@ def test_what_is_missing_is_named(session: InfusionSession, nurse: Actor) -> Non
     assert RemsRecord.objects.get().submitted_at is None
 
 
+def test_a_reason_stands_in_for_a_reading_that_was_not_taken(session: InfusionSession, nurse: Actor) -> None:
+    leave(session)
+    measure(session, -5)
+    fill_in(session, nurse, **ANSWERS, readings_not_taken="The patient refused the cuff.")
+    sent = rems.submit(actor=nurse, now=LEFT, appointment_id=session.pk)
+    assert (sent.missing, sent.record.submitted_at) == ([], LEFT)
+    assert sent.pressures["at_40_minutes"] is None
+    assert "The patient refused the cuff." in selector.as_csv(sent)
+
+
 @pytest.mark.parametrize(
     ("answers", "fault"),
     [
