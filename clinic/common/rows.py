@@ -14,7 +14,11 @@ M = TypeVar("M", bound=models.Model)
 
 
 def lock(model: type[M], ids: Collection[int]) -> list[M]:
-    """Lock these rows FOR UPDATE in the order of their ids, and read them. Those gone are left out."""
+    """Lock these rows in the order of their ids, and read them. Those gone are left out.
+
+    FOR NO KEY UPDATE: whoever only refers to a locked row (a link in a message to a locked patient) need not
+    wait for it, so that a worker holding a message and a clerk holding its patient never wait for each other.
+    """
     names, select = _selecting(model)
     with connection.cursor() as cursor:
         cursor.execute(select, [sorted(set(ids))])
@@ -52,7 +56,7 @@ def _selecting(model: type[models.Model]) -> tuple[list[str], str]:
     table = _quoted(about.db_table)
     return (
         [field.attname for field in fields],
-        f"SELECT {columns} FROM {table} WHERE id = ANY (%s) ORDER BY id FOR UPDATE",  # noqa: S608 - names only
+        f"SELECT {columns} FROM {table} WHERE id = ANY (%s) ORDER BY id FOR NO KEY UPDATE",  # noqa: S608 - names only
     )
 
 

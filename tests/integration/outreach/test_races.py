@@ -62,7 +62,7 @@ def test_withdrawing_while_sending_ends_in_one_true_story(queued: Queued, now: d
     def cancel_each() -> None:
         for number in reversed(range(40)):
             with transaction.atomic():
-                locked = Patient.objects.select_for_update().get(pk=patient.pk)
+                locked = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
                 outreach.reconcile(
                     patient=locked,
                     subject_kind="appointment",
@@ -94,7 +94,7 @@ def test_one_visit_reconciled_by_many_at_once_has_one_row_per_channel(now: datet
 
     def plan() -> None:
         with transaction.atomic():
-            locked = Patient.objects.select_for_update().get(pk=patient.pk)
+            locked = Patient.objects.select_for_update(no_key=True).get(pk=patient.pk)
             outreach.reconcile(
                 patient=locked,
                 subject_kind="appointment",
