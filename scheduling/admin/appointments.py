@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, reverse
 from django.utils import timezone
@@ -15,7 +14,7 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, DropdownFilter
 from unfold.decorators import display
 
 from clinic.access import shown
-from clinic.access.admin.base import OnsetAdmin, SiteFilter, actor_in
+from clinic.access.admin.base import RecordAdmin, SiteFilter, actor_in
 from clinic.access.admin.refusals import attempt
 from clinic.access.models import Site
 from clinic.access.policy import Actor
@@ -70,16 +69,14 @@ def within_days(actor: Actor, now: datetime, first: int, end: int) -> Q:
 
 
 @admin.register(Appointment)
-class AppointmentAdmin(OnsetAdmin):
+class AppointmentAdmin(RecordAdmin):
     """Lists, the page of a visit, and its steps. Nothing about a visit is edited in a form."""
 
     reads, writes = "appointments.read", "appointments.write"
-    may_change = False
     list_display = ("starts", "patient_link", "visit_type", "site", "status_shown")
     list_display_links = ("starts",)
     list_filter = (DayFilter, SiteFilter, ("status", ChoicesDropdownFilter), "visit_type")
     list_filter_submit = True
-    list_select_related = ("patient", "visit_type", "site")
     date_hierarchy = "start_at"
     ordering = ("start_at", "id")
     empty_hint = "No visit fits. Choose another day, or book one with the + above."
@@ -105,8 +102,8 @@ class AppointmentAdmin(OnsetAdmin):
             *day_board.urls(self),
             self.route("book/", self.book, "book"),
             self.route("<int:pk>/move/", self.move, "move"),
-            self.route("<int:pk>/step/", self.step, "step"),
-            self.route("<int:pk>/undo/", self.undo, "undo"),
+            self.route("<int:pk>/step/", self.step, "step", post=True),
+            self.route("<int:pk>/undo/", self.undo, "undo", post=True),
             self.route("<int:pk>/session/", partial(session.page, self), "session"),
             *super().get_urls(),
         ]
@@ -126,15 +123,14 @@ class AppointmentAdmin(OnsetAdmin):
         """Visits are booked, not typed in."""
         return HttpResponseRedirect(reverse("admin:scheduling_appointment_book"))
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Appointment]:
+        """With what the list and the page show."""
+        rows: QuerySet[Appointment] = super().get_queryset(request)
+        return rows.select_related("patient", "visit_type", "site")
+
+    def show(self, request: HttpRequest, visit: Appointment) -> HttpResponse:
         """The page of a visit."""
-        if request.method not in {"GET", "HEAD"}:
-            return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not object_id.isdecimal():
-            raise Http404
-        visit, actor, now = self.visit(request, int(object_id)), actor_in(request), clock.now()
+        actor, now = actor_in(request), clock.now()
         may_write = actor.may("appointments.write", visit.site_id)
         return self.page(
             request,
@@ -150,29 +146,17 @@ class AppointmentAdmin(OnsetAdmin):
             sections=visit_sections.sections(visit, actor),
         )
 
-    def visit(self, request: HttpRequest, pk: int) -> Appointment:
-        """A visit that the person may see. Raises Http404, PermissionDenied."""
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        rows: QuerySet[Appointment] = self.get_queryset(request)
-        found = rows.select_related("patient", "visit_type", "site").filter(pk=pk).first()
-        if found is None:
-            raise Http404("There is no such visit at your sites.")
-        return found
-
     def book(self, request: HttpRequest) -> HttpResponse:
         """Book a visit."""
         return booking.book(self, request)
 
     def move(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Move a visit."""
-        return booking.move(self, request, self.visit(request, pk))
+        return booking.move(self, request, self.found(request, pk))
 
     def step(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take a step that the page offered."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        visit = self.visit(request, pk)
+        visit = self.found(request, pk)
         try:
             verb = Verb(request.POST.get("verb", ""))
         except ValueError:
@@ -192,9 +176,7 @@ class AppointmentAdmin(OnsetAdmin):
 
     def undo(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Take the latest step back."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(["POST"])
-        visit = self.visit(request, pk)
+        visit = self.found(request, pk)
         done = attempt(
             request,
             lambda: visit_steps.undo(
@@ -211,7 +193,7 @@ class AppointmentAdmin(OnsetAdmin):
     ) -> HttpResponse:
         if done is not None:
             messages.success(request, said.format(done.get_status_display().lower()))
-        return HttpResponseRedirect(reverse("admin:scheduling_appointment_change", args=[visit.pk]))
+        return self.to(visit.pk)
 
 
 def possible_steps(visit: Appointment, actor: Actor, now: datetime) -> list[dict[str, Any]]:
